@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`python -m tests.lab up|down|status`: the command line of the lab."""
+
+import argparse
+import os
+import shutil
+import sys
+
+from tests.lab import requirements
+from tests.lab.commands import LabError
+from tests.lab.settings import MAX_HOSTS
+
+NOT_POSSIBLE_HERE = 3
+
+
+def arguments() -> argparse.Namespace:
+    """Of the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.lab", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    up = commands.add_parser("up", help="start a fresh lab")
+    up.add_argument("--hosts", type=int, default=2, choices=range(1, MAX_HOSTS + 1), metavar=f"1..{MAX_HOSTS}")
+    up.add_argument("--ssh", action="store_true", help="also sshd on every host")
+    down = commands.add_parser("down", help="end it and leave nothing")
+    status = commands.add_parser("status", help="show hosts and guests")
+    for command in (up, down, status):
+        command.add_argument("backend", nargs="?", default="libvirt", choices=["libvirt"])
+        command.add_argument("--backend", dest="backend", choices=["libvirt"], help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Exit status: 0, 1 when something failed, 3 when this machine cannot have a lab."""
+    options = arguments()
+    if os.geteuid() and shutil.which("sudo"):
+        os.execvp("sudo", ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]])
+    try:
+        requirements.check()
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return NOT_POSSIBLE_HERE
+    from tests.lab import lifecycle
+
+    try:
+        with lifecycle.alone():
+            if options.command == "up":
+                lifecycle.up(options.hosts, with_ssh=options.ssh)
+            elif options.command == "down":
+                lifecycle.down()
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

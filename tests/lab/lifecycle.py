@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Bringing the lab up and down; one lab of an instance at a time."""
+
+import os
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab import connections, contents, image, network, pki, ssh
+from tests.lab.commands import LabError
+from tests.lab.host import Host
+from tests.lab.settings import INSTANCE, RUNTIME
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Refuse to work beside another `up`, `down` or `fleet` of this instance. An abstract socket ends with its process."""
+    with socket.socket(socket.AF_UNIX) as lock:
+        try:
+            lock.bind(f"\0crossvirt-lab-{INSTANCE}")
+        except OSError:
+            raise LabError(
+                f"lab {INSTANCE} is being changed by another process: wait for it or set CROSSVIRT_LAB"
+            ) from None
+        yield
+
+
+def up(count: int, *, with_ssh: bool) -> None:
+    """Start a fresh lab, whatever an earlier one left behind."""
+    network.lead_nowhere()
+    images = image.images()
+    down()
+    RUNTIME.mkdir(mode=0o755, parents=True)
+    network.create_bridge()
+    pki.create()
+    if with_ssh:
+        ssh.create()
+    hosts = [Host(f"kvm{number}", number) for number in range(1, count + 1)]
+    for host in hosts:  # one after the other: the first fills the cache of capabilities
+        host.start()
+        contents.furnish(host, images)
+        if with_ssh:
+            host.start_sshd(ssh.CONFIG)
+    connections.publish(hosts, images)
+
+
+def down() -> None:
+    """End everything of this instance and remove what it wrote, also after a crash."""
+    connections.withdraw()
+    end(runtime_processes() + [pid for space in network.namespaces() for pid in network.processes(space)])
+    for space in network.namespaces():
+        network.remove_namespace(space)
+    network.remove_bridge()
+    shutil.rmtree(RUNTIME, ignore_errors=True)
+
+
+def runtime_processes() -> list[int]:
+    """The lab's own servers in the root namespace, by their pid files."""
+    pids = [int(path.read_text()) for path in RUNTIME.glob("*.pid")]
+    return [pid for pid in pids if str(RUNTIME) in command_line(pid)]
+
+
+def command_line(pid: int) -> str:
+    """Of a process, empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+    except OSError:
+        return ""
+
+
+def end(pids: list[int]) -> None:
+    """Ask processes to end, and insist after two seconds."""
+    for how in (signal.SIGTERM, signal.SIGKILL):
+        for pid in pids:
+            try:
+                os.kill(pid, how)
+            except ProcessLookupError:
+                continue
+        deadline = time.monotonic() + 2
+        while (pids := [pid for pid in pids if command_line(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.05)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab's network: a bridge in the root namespace, DHCP for guests on it, one network namespace per host."""
+
+from tests.lab.commands import run
+from tests.lab.settings import BLACK_HOLE_ADDRESS, BRIDGE, NET, PREFIX, ROOT_ADDRESS, RUNTIME
+
+
+def lead_nowhere() -> None:
+    """Without the lab, its addresses must not leave by the default route to a stranger's machine. This stays after `down`."""
+    run("ip", "route", "replace", "unreachable", f"{NET}.0/24", "metric", "9999")
+
+
+def create_bridge() -> None:
+    """The bridge, its DHCP server, and an address that takes packets and never answers."""
+    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    run("ip", "address", "add", f"{ROOT_ADDRESS}/24", "dev", BRIDGE)
+    run("ip", "link", "set", BRIDGE, "up")
+    # A neighbour that does not exist: no ARP can fail, so packets go into the dark and a connection attempt hangs.
+    run(
+        "ip",
+        "neighbour",
+        "replace",
+        BLACK_HOLE_ADDRESS,
+        "lladdr",
+        "02:00:00:00:00:01",
+        "dev",
+        BRIDGE,
+        "nud",
+        "permanent",
+    )
+    run(
+        "dnsmasq",
+        "--conf-file=/dev/null",
+        "--port=0",
+        f"--interface={BRIDGE}",
+        "--except-interface=lo",
+        "--bind-interfaces",
+        "--no-ping",
+        f"--dhcp-range={NET}.100,{NET}.199,255.255.255.0,1h",
+        f"--dhcp-leasefile={RUNTIME}/dnsmasq.leases",
+        f"--pid-file={RUNTIME}/dnsmasq.pid",
+    )
+
+
+def namespace(name: str) -> str:
+    """Name of a host's network namespace, also that of its end of the cable in the root namespace (15 characters at most)."""
+    return f"{PREFIX}{name}"
+
+
+def create_host(name: str, address: str) -> None:
+    """A namespace whose eth0 is in a bridge `br0`, so that the guests on br0 are neighbours of the host."""
+    space = namespace(name)
+    run("ip", "netns", "add", space)
+    run("ip", "link", "add", space, "type", "veth", "peer", "name", "eth0", "netns", space)
+    run("ip", "link", "set", space, "master", BRIDGE, "up")
+    for command in (
+        "link add br0 type bridge",
+        "link set eth0 master br0 up",
+        "link set br0 up",
+        "link set lo up",
+        f"address add {address}/24 dev br0",
+        f"route add default via {ROOT_ADDRESS}",
+    ):
+        run("ip", "-n", space, *command.split())
+
+
+def namespaces() -> list[str]:
+    """This instance's namespaces, whoever left them."""
+    return [
+        line.split()[0]
+        for line in run("ip", "netns", "list").splitlines()
+        if line.startswith((f"{PREFIX}kvm", f"{PREFIX}fleet"))
+    ]
+
+
+def processes(space: str) -> list[int]:
+    """Process ids of everything that runs in a namespace: libvirtd, QEMU (which outlives it), dnsmasq, sshd."""
+    return [int(pid) for pid in run("ip", "netns", "pids", space).split()]
+
+
+def remove_namespace(space: str) -> None:
+    """The namespace and its cable; a cable without a namespace goes too."""
+    run("ip", "netns", "delete", space)
+    run("ip", "link", "delete", space, check=False)
+
+
+def remove_bridge() -> None:
+    """The bridge, if there is one."""
+    run("ip", "link", "delete", BRIDGE, check=False)
