@@ -1,0 +1,222 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""docs/contract.md and the code say the same, in both directions."""
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from dataclasses import MISSING, fields
+from functools import cache
+from itertools import product
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import engine, errors, model
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import DEFAULTS, FOREIGN, HYPERVISOR, KEYS
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Vm
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.power import ShutdownPolicy, plan_power
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.selection import BULK, WHICH
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.steps import Step
+
+from tests.unit.contract_page import PARTS, Option, Part, Row, column, keys_of, option_of, options_in, options_of, type_of, words
+
+ROOT = Path(__file__).parents[2]
+COMMON_RETURNS = {"changed", "diff", "msg"}  # Ansible documents these for every module
+
+
+def test_keys_of_hypervisor_are_those_that_connection_knows() -> None:
+    rows = PARTS["Keys of hypervisor"].rows
+    documented = {words(row["key"])[0]: option_of(row) for row in rows}
+    known = options_of(HYPERVISOR["options"])
+    assert documented == {key: Option(type=one.type, default=DEFAULTS.get(key), choices=one.choices) for key, one in known.items()}
+    backends = {words(row["key"])[0]: row["backends"] for row in rows}
+    for backend, keys in KEYS.items():
+        assert keys == {key for key, who in backends.items() if who == "all" or backend in who.split(", ")}
+
+
+def test_environment_variables_of_others_are_those_obeyed() -> None:
+    documented = {words(row["variable"])[0]: words(row["fills"])[0] for row in PARTS["Environment"].rows if row["types"] == "vsphere"}
+    assert documented == FOREIGN["vsphere"]
+
+
+@pytest.mark.parametrize(("heading", "spec"), [("Options for the choice of VMs", WHICH), ("Options for several VMs", BULK)])
+def test_shared_options_are_documented(heading: str, spec: dict[str, Any]) -> None:
+    assert options_in(PARTS[heading]) == options_of(spec)
+
+
+MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
+INFO = {name for name in MODULES if name.endswith("_info")}
+
+
+@cache
+def documentation(kind: str = "module") -> dict[str, Any]:
+    """Return what ansible-doc says, with all fragments, by short name."""
+    names = [f"crossvirt.lifecycle.{name}" for name in (MODULES if kind == "module" else ["vms"])]
+    program = [str(Path(sys.executable).with_name("ansible-doc")), "--type", kind, "--json", *names]
+    env = os.environ | {"ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections")}
+    done = subprocess.run(program, env=env, check=True, capture_output=True, text=True)
+    return {name.rpartition(".")[2]: one for name, one in json.loads(done.stdout).items()}
+
+
+def own_options(module: str) -> dict[str, Any]:
+    """Return the argument spec of a module's own options."""
+    found = importlib.import_module(f"ansible_collections.crossvirt.lifecycle.plugins.modules.{module}")
+    return cast("dict[str, Any]", getattr(found, "OPTIONS", {}))
+
+
+def test_every_module_has_its_place_on_the_page() -> None:
+    told = {heading.rpartition(" ")[2] for heading in PARTS if heading.startswith(("Options of ", "Documents of "))}
+    assert told - {"inventory"} == set(MODULES)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_options_are_those_of_the_page(module: str) -> None:
+    heading = f"Options of {module}"
+    assert options_of(own_options(module)) == (options_in(PARTS[heading]) if heading in PARTS else {})
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_options_are_those_documented(module: str) -> None:
+    which = WHICH if module.startswith("vm") else {}
+    spec = {"hypervisor": HYPERVISOR, **which, **(BULK if module not in INFO else {}), **own_options(module)}
+    assert options_of(documentation()[module]["doc"]["options"]) == options_of(spec)
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - INFO))
+def test_results_of_changes_are_those_documented(module: str) -> None:
+    returned = documentation()[module]["return"]
+    top, further = types_in(PARTS["Result of a task"]), PARTS.get(f"Further results of {module}", Part())
+    assert {key: type_of(one) for key, one in returned.items()} | top == top
+    assert set(top) - COMMON_RETURNS <= set(returned)
+    assert {key: type_of(one) for key, one in returned["vms"]["contains"].items()} == {
+        **types_in(PARTS["Result of a VM"]),
+        **types_in(further),
+    }
+
+
+@pytest.mark.parametrize("module", sorted(INFO))
+def test_documents_are_those_documented(module: str) -> None:
+    table = PARTS[f"Documents of {module}"]
+    for name, one in documentation()[module]["return"].items():
+        rows = [row for row in table.rows if words(row.get("list", f"`{name}`")) == [name]]
+        told = {words(row["key"])[0]: row["type"] for row in rows}
+        found = keys_of(one["contains"])
+        assert found.items() <= told.items()
+        assert set(found) >= {key for key in told if "." not in key}
+
+
+def types_in(part: Part) -> dict[str, str]:
+    """Return the types of a table of results by key."""
+    return {words(row["key"])[0]: row["type"] for row in part.rows}
+
+
+def test_states_are_those_of_the_model() -> None:
+    assert column(PARTS["States"], "state") == [state.value for state in PowerState]
+
+
+def test_errors_are_the_class_tree() -> None:
+    classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.CrossvirtError)]
+    tree = {one.__name__: one.__bases__[0].__name__ for one in classes}
+    tree["CrossvirtError"] = "-"
+    assert {words(row["class"])[0]: row["parent"].strip("`") for row in PARTS["Errors"].rows} == tree
+
+
+def test_steps_are_those_that_change_something() -> None:
+    documented = {words(row["action"])[0]: set(words(row["further keys"])) for row in PARTS["Steps"].rows}
+    samples = [one for one in map(sample, below(Step)) if hasattr(Driver, one.action)]
+    assert documented == {one.action: set(one.describe()) - {"action"} for one in samples}
+
+
+def below(base: type[Step]) -> list[type[Step]]:
+    """Return all classes below one."""
+    return [deep for one in base.__subclasses__() for deep in (one, *below(one))]
+
+
+def sample(kind: type[Step]) -> Step:
+    """Return a step with something in every field."""
+    draft = model.Draft(spec=model.VmSpec(), host="kvm1")
+    return kind(**{one.name: draft if one.name == "draft" else "x" for one in fields(kind) if one.default is MISSING})
+
+
+class Cell:
+    """One cell of the power table: ways to get from one state to another, each under its conditions."""
+
+    def __init__(self, text: str) -> None:
+        self.ways: dict[frozenset[str], str] = {}
+        for way in text.split("; "):
+            conditions, _, actions = way.rpartition(": ")
+            self.ways[frozenset(conditions.replace("with ", "").split())] = actions
+
+    def actions(self, facts: set[str]) -> list[str] | None:
+        """Return what is done where these facts hold, by the way with the most conditions; None where it is refused."""
+        way = self.ways[max((conditions for conditions in self.ways if conditions <= facts), key=len)]
+        return None if way == "refused" else [] if way == "-" else way.split(", ")
+
+
+CELLS = [(row["from \\ to"], to, cell) for row in PARTS["Power table"].rows for to, cell in list(row.items())[1:]]
+
+
+@pytest.mark.parametrize(("current", "desired", "cell"), CELLS)
+def test_power_table_is_what_is_planned(current: str, desired: str, cell: str) -> None:
+    vm = Vm(name="web1", id="1", uuid="1", host="kvm1", state=PowerState(current))
+    for method, deaf, discard_state in product(("guest", "hard", "auto"), (None, "no agent"), (False, True)):
+        way = method if method != "auto" else "hard" if deaf else "guest"
+        expected = Cell(cell).actions({way} | ({"discard_state"} if discard_state else set()))
+        try:
+            plan = plan_power(vm, desired, ShutdownPolicy(method=method), deaf=deaf, discard_state=discard_state)
+            planned: list[str] | type[errors.CrossvirtError] = [step.action for step in plan.steps]
+        except errors.CrossvirtError as error:
+            planned = type(error)
+        if expected and deaf and "shutdown" in expected:
+            assert planned is errors.Unsupported
+        else:
+            assert planned == (errors.InvalidState if expected is None else expected)
+
+
+def test_power_table_has_every_state_that_can_be_planned() -> None:
+    transient = {PowerState.CHANGING, PowerState.UNKNOWN}
+    assert {current for current, _, _ in CELLS} == {state.value for state in set(PowerState) - transient}
+
+
+def test_documents_of_vms_are_the_model() -> None:
+    rows = PARTS["Documents of vm_info"].rows
+    documented = {words(row["key"])[0] for row in rows}
+    parts = {part.value: kind for part, kind in PART_CLASSES.items()}
+    expected = {*engine.BASE, "type", "hypervisor", *(part.value for part in model.Part if part is not model.Part.DISK_USERS)}
+    expected |= {f"{part}.{one.name}" for part, kind in parts.items() for one in fields(kind)}
+    expected |= {f"guest.addresses.{one.name}" for one in fields(model.Address)}
+    assert documented == expected - NOT_SHOWN
+    for row in rows:
+        key, part = words(row["key"])[0], words(row["part"])
+        assert part == ([key.split(".")[0]] if key.split(".")[0] in set(model.Part) else [])
+
+
+PART_CLASSES = {
+    model.Part.CONFIG: model.Config,
+    model.Part.DISKS: model.Disk,
+    model.Part.NICS: model.Nic,
+    model.Part.SNAPSHOTS: model.Snapshot,
+    model.Part.GUEST: model.Guest,
+}
+NOT_SHOWN = {"config.deaf", "disks.image", "disks.users"}  # for planning only
+
+
+@pytest.mark.parametrize(("part", "kind"), [("hosts", model.Host), ("storage", model.Storage), ("networks", model.Network)])
+def test_documents_of_hosts_are_the_model(part: str, kind: type) -> None:
+    documented = [words(row["key"])[0] for row in PARTS["Documents of host_info"].rows if words(row["list"])[0] == part]
+    assert sorted(documented) == sorted(one.name for one in fields(kind))
+
+
+def test_capabilities_are_those_of_the_driver_contract() -> None:
+    assert column(PARTS["10. Capabilities"], "capability") == [one.value for one in Capability]
+
+
+@pytest.mark.parametrize("row", PARTS["10. Capabilities"].rows, ids=lambda row: row["capability"])
+def test_libvirt_claims_what_the_page_says(row: Row) -> None:
+    name = words(row["capability"])[0]
+    overridden = getattr(driver_class("libvirt"), name) is not getattr(Driver, name)
+    assert row["libvirt QEMU/KVM"] == ("claimed" if overridden else "refused")
