@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carries out the plans of many VMs side by side, and knows neither Ansible nor any hypervisor.
+
+One coroutine per VM, a semaphore for `parallel`, a deadline per step, and one shared look per endpoint for all who wait.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .driver import Operation
+from .endpoints import Endpoint
+from .errors import BackendError, Cancelled, CrossvirtError, NotFound, Timeout
+from .model import Part, Vm
+from .plan import Plan
+from .steps import Step
+
+GLANCE_SECONDS = 0.5
+GRACE_SECONDS = 5  # how long a cancelled operation may still take to end, so that the report is true
+
+
+@dataclass(slots=True, eq=False)
+class Run:
+    """One VM on its way through its plan; `vm` is None for one that is not there yet, `steps` are those begun."""
+
+    endpoint: Endpoint
+    name: str
+    plan: Plan
+    vm: Vm | None = None
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    error: CrossvirtError | None = None
+    vm_id: str = ""
+
+    def __post_init__(self) -> None:
+        if self.vm:
+            self.vm_id = self.vm.id
+
+
+class Observer:
+    """Looks at many VMs with one call: all who ask within a glance share it."""
+
+    def __init__(self) -> None:
+        self._asked: dict[tuple[Endpoint, tuple[Part, ...]], set[str]] = {}
+        self._glances: dict[tuple[Endpoint, tuple[Part, ...]], asyncio.Task[dict[str, Vm]]] = {}
+
+    async def look(self, endpoint: Endpoint, vm_id: str, gather: tuple[Part, ...]) -> Vm | None:
+        """Return the VM as it is half a second from now; None when it is gone."""
+        key = endpoint, gather
+        self._asked.setdefault(key, set()).add(vm_id)
+        if key not in self._glances:
+            self._glances[key] = asyncio.create_task(self._glance(endpoint, gather))
+        return (await asyncio.shield(self._glances[key])).get(vm_id)
+
+    async def _glance(self, endpoint: Endpoint, gather: tuple[Part, ...]) -> dict[str, Vm]:
+        await asyncio.sleep(GLANCE_SECONDS)
+        key = endpoint, gather
+        del self._glances[key]
+        ids = self._asked.pop(key)
+        return await endpoint.call(lambda driver: driver.get_vms(ids, gather))
+
+
+async def apply(runs: Sequence[Run], *, parallel: int, stop_on_failure: bool = False) -> None:
+    """Carry out every plan. Never raises: what went wrong with a VM, or was cancelled, is in its run."""
+    slots, observer = asyncio.Semaphore(parallel), Observer()
+
+    async def carry_out(run: Run) -> None:
+        try:
+            async with slots:
+                if stop_on_failure and any(other.error for other in runs):
+                    raise Cancelled("not begun, because another VM failed")
+                for step in run.plan.steps:
+                    await perform(run, step, observer)
+        except asyncio.CancelledError:
+            run.error = Cancelled("the task was cancelled")
+        except CrossvirtError as error:
+            run.error = error
+        except Exception as error:
+            run.error = BackendError(f"unforeseen {type(error).__name__}: {error}")
+            run.error.__cause__ = error
+
+    tasks = [asyncio.create_task(carry_out(run)) for run in runs]
+    try:
+        await asyncio.gather(*tasks)
+    except asyncio.CancelledError:
+        await asyncio.wait(tasks)
+        if this := asyncio.current_task():
+            this.uncancel()
+
+
+async def perform(run: Run, step: Step, observer: Observer) -> None:
+    """Submit one step and wait until it holds; after its deadline do what the step says instead, else raise Timeout."""
+    report = step.describe()
+    try:
+        async with asyncio.timeout(step.timeout_seconds):
+            if step.changes:
+                run.vm_id = await submit(run, step, report) or run.vm_id
+            while step.awaits:
+                vm = await observer.look(run.endpoint, run.vm_id, step.gather)
+                if vm is None:
+                    raise NotFound(f"{run.name} was gone after {step.action}")
+                if step.holds(vm):
+                    break
+        report["outcome"] = "done"
+    except TimeoutError as error:
+        report["outcome"] = "timeout"
+        if not step.on_timeout:
+            raise Timeout(f"{step.action} of {run.name} did not end within {step.timeout_seconds:g} seconds") from error
+        await perform(run, step.on_timeout, observer)
+    except asyncio.CancelledError:
+        report.setdefault("outcome", "cancelled")
+        raise
+    except CrossvirtError:
+        report["outcome"] = "failed"
+        raise
+
+
+async def submit(run: Run, step: Step, report: dict[str, Any]) -> str | None:
+    """Begin a step and wait for its operation; the report joins the run as soon as the step may have begun."""
+    run.steps.append(report)
+    try:
+        operation = await run.endpoint.call(lambda driver: step.submit(driver, run.vm_id))
+    except CrossvirtError:
+        run.steps.remove(report)  # refused before it began
+        raise
+    return await finished(operation, report)
+
+
+async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
+    """Wait for an operation; when this is interrupted, abort it and give it a moment to say how it ended."""
+    waiting = asyncio.wrap_future(operation)
+    try:
+        return await asyncio.shield(waiting)
+    except asyncio.CancelledError:
+        operation.cancel()
+        await asyncio.wait({waiting}, timeout=GRACE_SECONDS)
+        if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
+            report["outcome"] = "done"
+        raise

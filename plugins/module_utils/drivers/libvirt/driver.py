@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""libvirt: QEMU/KVM and libvirt's own test driver. A map from the contract to libvirt's calls."""
+
+from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
+from typing import Any, Self
+from urllib.parse import urlsplit
+from xml.etree import ElementTree as ET
+
+from ...driver import Capability, Driver, Operation
+from ...errors import CrossvirtError, InvalidState, NotFound, Unsupported
+from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, Selection, Storage, Vm, VmSpec, Wanted
+from . import convert
+from .reading import Reader
+from .session import AGENT_UNRESPONSIVE, WRONG_STATE, Session
+
+RUNNING, PAUSED, STOPPED, SUSPENDED = PowerState.RUNNING, PowerState.PAUSED, PowerState.STOPPED, PowerState.SUSPENDED
+
+
+class LibvirtDriver(Driver):
+    """One libvirt daemon."""
+
+    backend = "libvirt"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.libvirt = session.libvirt
+        self.host = session.host
+        self.reader = Reader(session)
+
+    @classmethod
+    def connect(cls, settings: dict[str, Any], host: str) -> Self:
+        """Open the connection that a libvirt URI names."""
+        return cls(Session(settings, host))
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.session.close()
+
+    @cached_property
+    def identity(self) -> str:
+        """The host's UUID with the driver and its path: system and session hold different VMs."""
+        with self.session.translated("asking for the host's UUID"):
+            uuid = ET.fromstring(self.session.conn.getCapabilities()).findtext("host/uuid")
+        return f"{self.session.kind} {uuid} {urlsplit(self.session.uri).path}" if uuid else self.session.uri
+
+    def about(self) -> About:
+        """Return libvirt's driver, the hypervisor's version and whether the wire is encrypted."""
+        conn = self.session.conn
+        with self.session.translated("asking for versions"):
+            number = conn.getVersion()
+            version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
+            daemon = conn.getLibVersion()
+            product = f"{self.session.kind} with libvirt {daemon // 1_000_000}.{daemon // 1000 % 1000}.{daemon % 1000}"
+            return About(product=product, version=version, host=self.host, encrypted=bool(conn.isEncrypted()))
+
+    def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
+        """Read the fleet and keep what matches; labels are read before they can be matched."""
+        if isinstance(wanted, Selection):
+            needed = {Part.LABELS} if wanted.labels else set()
+            rows = [row for row in self.reader.rows() if needed or wanted.matches(row.vm)]
+            return [vm for vm in self.reader.gathered(rows, {*gather, *needed}) if wanted.matches(vm)]
+        if any(ref.key == "path" for ref in wanted):
+            raise Unsupported("libvirt knows no path of a VM; use name or uuid")
+        rows = [row for row in self.reader.rows() if any(ref.matches(row.vm) for ref in wanted)]
+        return self.reader.gathered(rows, gather)
+
+    def get_vms(self, ids: Collection[str], gather: Collection[Part] = ()) -> dict[str, Vm]:
+        """Read the fleet and keep these."""
+        rows = [row for row in self.reader.rows() if row.vm.id in ids]
+        return {vm.id: vm for vm in self.reader.gathered(rows, gather)}
+
+    def start(self, vm_id: str) -> Operation:
+        """Start, with the saved memory if there is any."""
+        return self._power(vm_id, "starting", RUNNING, lambda domain: domain.create())
+
+    def stop(self, vm_id: str) -> Operation:
+        """Pull the plug."""
+        return self._power(vm_id, "stopping", STOPPED, lambda domain: domain.destroy())
+
+    def pause(self, vm_id: str) -> Operation:
+        """Stop the virtual CPUs."""
+        return self._power(vm_id, "pausing", PAUSED, lambda domain: domain.suspend())
+
+    def resume(self, vm_id: str) -> Operation:
+        """Let the CPUs go on, load the saved memory, or wake a guest from its own sleep."""
+
+        def go_on(domain: Any) -> None:
+            state, _reason = domain.state()
+            if state == convert.SHUTOFF:
+                domain.create()
+                if domain.state()[0] == convert.PAUSED:  # it was paused when its memory was saved
+                    domain.resume()
+            elif state == convert.ASLEEP:
+                domain.pMWakeup()
+            else:
+                domain.resume()
+
+        return self._power(vm_id, "resuming", RUNNING, go_on)
+
+    def suspend(self, vm_id: str) -> Operation:
+        """Managed save; it can be aborted."""
+        domain = self.domain(vm_id)
+        return self._power(vm_id, "suspending", SUSPENDED, lambda same: same.managedSave(0), domain.abortJob)
+
+    def discard_state(self, vm_id: str) -> Operation:
+        """Remove the managed save image."""
+        return self._power(vm_id, "discarding the saved memory of", STOPPED, lambda domain: domain.managedSaveRemove(0))
+
+    def reset(self, vm_id: str) -> Operation:
+        """The hypervisor's own reset; the guest is not asked."""
+        domain = self.domain(vm_id)
+        return self.session.operation(f"resetting {domain.name()}", lambda: domain.reset(0) and None)
+
+    def shutdown(self, vm_id: str) -> Operation:
+        """Ask the agent where it is connected, else press the power button."""
+        domain = self.domain(vm_id)
+        return self.session.operation(f"asking the guest of {domain.name()} to shut down", lambda: self._ask(domain))
+
+    def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
+        """Add what this connection's driver lacks, and what was read of the VM."""
+        reason = super().refuses(capability, vm, **arguments)
+        if reason or vm is None:
+            return reason
+        if capability is Capability.SHUTDOWN and vm.config:
+            return vm.config.deaf
+        if capability is Capability.SUSPEND and vm.transient:
+            return f"{vm.name} is transient, and libvirt saves only persistent VMs"
+        return None
+
+    def domain(self, vm_id: str) -> Any:
+        """Return libvirt's own object; raises NotFound."""
+        with self.session.translated(f"looking up {vm_id}"):
+            return self.session.conn.lookupByUUIDString(vm_id)
+
+    def _power(
+        self,
+        vm_id: str,
+        doing: str,
+        goal: PowerState,
+        call: Callable[[Any], object],
+        abort: Callable[[], object] | None = None,
+    ) -> Operation:
+        """Run a power call; libvirt's answer to every wrong state is one code, so look whether the goal holds already."""
+        domain = self.domain(vm_id)
+
+        def harmless() -> None:
+            try:
+                call(domain)
+            except self.libvirt.libvirtError as error:
+                if error.get_error_code() != WRONG_STATE or self._state(domain) is not goal:
+                    raise
+
+        return self.session.operation(f"{doing} {domain.name()}", harmless, abort)
+
+    def _state(self, domain: Any) -> PowerState:
+        state, reason = domain.state()
+        return convert.power_state(state, reason, saved=bool(domain.hasManagedSaveImage()))
+
+    def _ask(self, domain: Any) -> None:
+        if self.session.kind != "QEMU":
+            domain.shutdown()
+            return
+        xml = ET.fromstring(domain.XMLDesc())
+        button = self.libvirt.VIR_DOMAIN_SHUTDOWN_ACPI_POWER_BTN
+        if convert.agent_connected(xml):
+            try:
+                domain.shutdownFlags(self.libvirt.VIR_DOMAIN_SHUTDOWN_GUEST_AGENT)
+                return
+            except self.libvirt.libvirtError as error:
+                if error.get_error_code() != AGENT_UNRESPONSIVE or not convert.has_acpi(xml):
+                    raise
+        domain.shutdownFlags(button)
+
+    def list_hosts(self) -> list[Host]:
+        """Return the one host."""
+        _arch, memory_mib, cpus, *_rest = self.session.conn.getInfo()
+        return [
+            Host(
+                name=self.host,
+                id=self.identity,
+                state="connected",
+                cpus=cpus,
+                memory_bytes=memory_mib * 1024 * convert.KIB,
+            )
+        ]
+
+    def list_storage(self) -> list[Storage]:
+        return []
+
+    def list_networks(self) -> list[Network]:
+        return []
+
+    def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
+        return []
+
+    def create(self, draft: Draft) -> Operation:
+        raise NotFound("")
+
+    def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
+        raise InvalidState("")

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Reading VMs: a fleet in three calls, whatever its size; more per VM only for the parts that libvirt has per VM alone."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from ...model import Guest, Part, Vm
+from ...support.workers import side_by_side
+from . import convert
+from .session import ERRORS, NO_DOMAIN, NO_SUPPORT, Session
+
+FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.DISK_USERS}
+AT_ONCE = 8  # calls per VM that are under way at a time on one connection
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One domain with what the fleet's calls say of it."""
+
+    domain: Any
+    vm: Vm
+
+
+class Reader:
+    """Reads VMs of one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._libvirt = session.libvirt
+
+    def rows(self) -> list[Row]:
+        """Return every VM with its base fields."""
+        lib, conn = self._libvirt, self._session.conn
+        with self._session.translated("listing VMs"):
+            statistics = self._statistics()
+            saved = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)}
+            transient = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
+            return [
+                Row(domain, self._vm(domain, numbers, uuid in saved, uuid in transient))
+                for domain, numbers in statistics
+                for uuid in [domain.UUIDString()]
+            ]
+
+    def gathered(self, rows: Sequence[Row], parts: Collection[Part]) -> list[Vm]:
+        """Return the VMs with their parts; one that goes away meanwhile is left out."""
+        if not parts:
+            return [row.vm for row in rows]
+        vms = side_by_side(lambda row: self._with_parts(row, parts), rows, AT_ONCE)
+        return [vm for vm in vms if vm]
+
+    def _statistics(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Ask for all at once; drivers that cannot, or that leave out sizes, are asked per VM."""
+        lib, conn = self._libvirt, self._session.conn
+        groups = lib.VIR_DOMAIN_STATS_STATE | lib.VIR_DOMAIN_STATS_BALLOON | lib.VIR_DOMAIN_STATS_VCPU
+        try:
+            rows = conn.getAllDomainStats(groups, lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
+        except lib.libvirtError as error:
+            if error.get_error_code() != NO_SUPPORT and ERRORS.get(error.get_error_code()) is None:
+                raise
+            rows = [(domain, {}) for domain in conn.listAllDomains()]
+        return [
+            (domain, numbers if "balloon.maximum" in numbers else self._numbers(domain)) for domain, numbers in rows
+        ]
+
+    def _numbers(self, domain: Any) -> dict[str, Any]:
+        state, reason = domain.state()
+        _same, maximum_kib, _now, cpus, _time = domain.info()
+        return {"state.state": state, "state.reason": reason, "balloon.maximum": maximum_kib, "vcpu.current": cpus}
+
+    def _vm(self, domain: Any, numbers: dict[str, Any], saved: bool, transient: bool) -> Vm:
+        state, reason = numbers["state.state"], numbers["state.reason"]
+        job = convert.needs_job(state, reason) and domain.jobInfo()[0] != self._libvirt.VIR_DOMAIN_JOB_NONE
+        uuid = domain.UUIDString()
+        return Vm(
+            name=domain.name(),
+            id=uuid,
+            uuid=uuid,
+            state=convert.power_state(state, reason, saved=saved, job=job),
+            state_reason=convert.state_reason(state, reason),
+            host=self._session.host,
+            transient=transient,
+            cpus=numbers.get("vcpu.current"),
+            memory_bytes=numbers["balloon.maximum"] * convert.KIB,
+        )
+
+    def _with_parts(self, row: Row, parts: Collection[Part]) -> Vm | None:
+        lib, vm = self._libvirt, row.vm
+        try:
+            with_xml = (
+                ET.fromstring(row.domain.XMLDesc(lib.VIR_DOMAIN_XML_INACTIVE * 0)) if FROM_XML & set(parts) else None
+            )
+            changes: dict[str, Any] = {}
+            if with_xml is not None:
+                changes |= {part.value: read(with_xml) for part, read in READERS.items() if part in parts}
+                if Part.GUEST in parts:
+                    changes["guest"] = self._guest(row.domain, vm, with_xml)
+            return replace(vm, **changes)
+        except lib.libvirtError as error:
+            if error.get_error_code() == NO_DOMAIN:
+                return None
+            raise self._session.ours(error, f"reading {vm.name}") from error
+
+    def _guest(self, domain: Any, vm: Vm, xml: ET.Element) -> Guest:
+        """Ask the guest's agent where it is connected; else only the DHCP server of libvirt's network knows addresses."""
+        lib = self._libvirt
+        if vm.state != "running":
+            return Guest(reachable=False)
+        if convert.agent_connected(xml):
+            asked = (
+                lib.VIR_DOMAIN_GUEST_INFO_OS | lib.VIR_DOMAIN_GUEST_INFO_HOSTNAME | lib.VIR_DOMAIN_GUEST_INFO_INTERFACES
+            )
+            try:
+                return convert.guest_from_agent(domain.guestInfo(asked, 0))
+            except lib.libvirtError as error:
+                if error.get_error_code() == NO_DOMAIN:
+                    raise
+        try:
+            leases = domain.interfaceAddresses(lib.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, 0)
+        except lib.libvirtError:  # its NICs are on no network of libvirt's
+            leases = {}
+        return Guest(reachable=False, addresses=convert.addresses_from_leases(leases))
+
+
+READERS = {Part.LABELS: convert.labels, Part.CONFIG: convert.config, Part.NICS: convert.nics}

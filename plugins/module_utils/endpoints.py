@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several endpoints as one set: each is a driver plus the one thread that calls it, and a VM is found wherever it is."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Self, TypeVar
+
+from .connection import Connection
+from .driver import Driver
+from .errors import Ambiguous, BackendError, ConnectionFailed, CrossvirtError, NotFound, Timeout
+from .model import Part, PowerState, Ref, Selection, Vm, Wanted
+from .support.workers import Worker
+
+T = TypeVar("T")
+CALL_SECONDS = 300  # no read of a fleet takes that long: what does is a host that hangs
+CLOSE_SECONDS = 2
+SETTLE_SECONDS = 300
+INACTIVE = (PowerState.STOPPED, PowerState.SUSPENDED)
+
+
+class Endpoint:
+    """A driver and its thread."""
+
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self.driver: Driver | None = None
+        self._worker = Worker()
+
+    async def open(self, driver: type[Driver], connection: Connection) -> Self:
+        """Connect within the connect timeout, which is real also where the library's own call has none."""
+        seconds = connection.settings["connect_timeout_seconds"]
+        try:
+            async with asyncio.timeout(seconds):
+                self.driver = await self._run(lambda: driver.connect(connection.settings, self.host))
+        except TimeoutError as error:
+            raise ConnectionFailed(f"{self.host} did not answer within {seconds:g} seconds") from error
+        return self
+
+    async def call(self, method: Callable[[Driver], T], seconds: float = CALL_SECONDS) -> T:
+        """Call the driver in its thread; raises Timeout when it does not come back."""
+        driver = self.driver
+        if driver is None:
+            raise ConnectionFailed(f"{self.host} is not connected")
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._run(lambda: method(driver))
+        except TimeoutError as error:
+            raise Timeout(f"{self.host} did not answer within {seconds:g} seconds") from error
+
+    async def close(self) -> None:
+        """Log out; a host that does not let go is left to the end of the process."""
+        try:
+            await self.call(lambda driver: driver.close(), CLOSE_SECONDS)
+        except CrossvirtError:
+            return
+
+    async def _run(self, call: Callable[[], T]) -> T:
+        try:
+            return await asyncio.wrap_future(self._worker.submit(call))
+        except (CrossvirtError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            raise BackendError(f"{self.host}: unforeseen {type(error).__name__}: {error}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A VM and the endpoint that it lives at."""
+
+    endpoint: Endpoint
+    vm: Vm
+
+
+class Endpoints:
+    """The endpoints of one connection that answer; `failures` are those that do not and were allowed not to."""
+
+    def __init__(self, members: Sequence[Endpoint], failures: Sequence[CrossvirtError] = ()) -> None:
+        self.members, self.failures = members, failures
+
+    @classmethod
+    async def open(cls, connection: Connection, driver: type[Driver]) -> Self:
+        """Connect to all at once; endpoints that lead to the same VMs count once.
+
+        Raises the one kind of error that all failures share, else ConnectionFailed, naming every host that failed.
+        """
+        candidates = [Endpoint(host) for host in connection.hosts]
+        opening = [candidate.open(driver, connection) for candidate in candidates]
+        outcomes = await asyncio.gather(*opening, return_exceptions=True)
+        failures = [outcome for outcome in outcomes if isinstance(outcome, CrossvirtError)]
+        opened = cls([outcome for outcome in outcomes if isinstance(outcome, Endpoint)], failures)
+        try:
+            if failures and (connection.settings["unreachable"] == "fail" or not opened.members):
+                kinds = {type(failure) for failure in failures}
+                kind = kinds.pop() if len(kinds) == 1 else ConnectionFailed
+                raise kind("; ".join(map(str, failures))) from failures[0]
+            if len(opened.members) > 1:
+                await opened._merge()
+        except BaseException:
+            await opened.close()
+            raise
+        return opened
+
+    async def _merge(self) -> None:
+        """Keep one endpoint of each group that leads to the same VMs."""
+        distinct: dict[str, Endpoint] = {}
+        for member in self.members:
+            identity = await member.call(lambda driver: driver.identity)
+            if distinct.setdefault(identity, member) is not member:
+                await member.close()
+        self.members = list(distinct.values())
+
+    @property
+    def complete(self) -> bool:
+        """Whether every endpoint was asked: only then is a name known to be unique, or free."""
+        return not self.failures
+
+    async def find(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Found]:
+        """Return what matches, from all endpoints side by side."""
+        lists = await asyncio.gather(
+            *(member.call(lambda driver: driver.find_vms(wanted, gather)) for member in self.members)
+        )
+        return [Found(member, vm) for member, vms in zip(self.members, lists, strict=True) for vm in vms]
+
+    async def read(self, found: Sequence[tuple[Endpoint, str]], gather: Collection[Part] = ()) -> list[Vm | None]:
+        """Read VMs by endpoint and id, one call per endpoint; None for one that is gone."""
+        ids: dict[Endpoint, set[str]] = {}
+        for endpoint, vm_id in found:
+            ids.setdefault(endpoint, set()).add(vm_id)
+
+        async def look(endpoint: Endpoint) -> dict[str, Vm]:
+            return await endpoint.call(lambda driver: driver.get_vms(ids[endpoint], gather))
+
+        seen = dict(zip(ids, await asyncio.gather(*map(look, ids)), strict=True))
+        return [seen[endpoint].get(vm_id) for endpoint, vm_id in found]
+
+    async def settled(
+        self, found: Iterable[Found], gather: Collection[Part] = (), seconds: float = SETTLE_SECONDS
+    ) -> list[Found]:
+        """Wait until none of these is changing; raises Timeout."""
+        now = list(found)
+        try:
+            async with asyncio.timeout(seconds):
+                while moving := [one for one in now if one.vm.state is PowerState.CHANGING]:
+                    await asyncio.sleep(0.5)
+                    vms = await self.read([(one.endpoint, one.vm.id) for one in now], gather)
+                    now = [replace(one, vm=vm) if vm else one for one, vm in zip(now, vms, strict=True)]
+        except TimeoutError as error:
+            names = ", ".join(one.vm.name for one in moving)
+            raise Timeout(f"still changing after {seconds:g} seconds, and nothing was done: {names}") from error
+        return now
+
+    async def close(self) -> None:
+        """Log out everywhere, side by side."""
+        await asyncio.gather(*(member.close() for member in self.members))
+
+
+def choose(ref: Ref, found: Sequence[Found], complete: bool) -> Found:
+    """Return the one VM that is meant.
+
+    Raises Ambiguous, NotFound, or ConnectionFailed where a silent endpoint could hold another VM of that name.
+    """
+    candidates = [one for one in found if ref.matches(one.vm)]
+    safe = ref.key == "uuid" or (ref.key == "id" and all(one.vm.id == one.vm.uuid for one in candidates))
+    if not complete and not safe:
+        raise ConnectionFailed(f"{ref} may stand for another VM while an endpoint does not answer; use uuid")
+    if not candidates:
+        raise NotFound(f"there is no VM with {ref}")
+    return one_of(str(ref), candidates)
+
+
+def one_of(what: str, candidates: Sequence[Found]) -> Found:
+    """Return the only candidate, or of one VM that is defined on several hosts the only active one; raises Ambiguous."""
+    if len(candidates) == 1:
+        return candidates[0]
+    if len({one.vm.uuid for one in candidates}) == 1:
+        active = [one for one in candidates if one.vm.state not in INACTIVE]
+        if len(active) == 1:
+            return active[0]
+    listed = "; ".join(f"{one.vm.name} with id {one.vm.id} on host {one.vm.host}" for one in candidates)
+    facts = [{"name": one.vm.name, "id": one.vm.id, "host": one.vm.host} for one in candidates]
+    raise Ambiguous(f"{what} stands for more than one VM: {listed}", candidates=facts)
+
+
+def choose_all(selection: Selection, found: Sequence[Found]) -> list[Found | CrossvirtError]:
+    """Return for a selection each VM once, by name then id."""
+    groups: dict[str, list[Found]] = {}
+    for one in sorted(found, key=lambda one: (one.vm.name, one.vm.id)):
+        groups.setdefault(one.vm.uuid, []).append(one)
+    chosen: list[Found | CrossvirtError] = []
+    for uuid, group in groups.items():
+        try:
+            chosen.append(one_of(f"uuid {uuid!r}", group))
+        except Ambiguous as error:
+            chosen.append(error)
+    return chosen

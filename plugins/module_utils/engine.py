@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The course of every task: read, plan all, check, apply unless in check mode, read back, report. Knows no Ansible."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .apply import Run, apply
+from .connection import Connection
+from .driver import Driver
+from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
+from .errors import CapacityExceeded, CrossvirtError, InvalidOption, NotFound
+from .model import Part, Ref, Selection, Vm, plain
+from .plan import Plan
+from .registry import driver_class
+from .report import Result, applied, planned, refused, task_result
+from .selection import Entry, Params, refs_of, wanted_from
+
+OpenDriver = Callable[[str], type[Driver]]
+Warn = Callable[[str], None]
+Missing = Callable[[Endpoints, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
+
+
+def no_parts(params: Params) -> Collection[Part]:
+    """Gather nothing beyond the base fields."""
+    return ()
+
+
+def never(params: Params) -> bool:
+    """Nothing here can destroy anything."""
+    return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """What a module asks of the engine.
+
+    `plan` plans one VM that is there, `missing` answers for entries that are not (else NotFound), `gather` says which parts
+    planning needs, `own_keys` are the options that an entry of `vms` may carry, `careful` says whether `select` without
+    `max_vms` means one VM at most.
+    """
+
+    plan: Callable[[Driver, Vm, Params], Plan]
+    gather: Callable[[Params], Collection[Part]] = no_parts
+    missing: Missing | None = None
+    own_keys: Collection[str] = ()
+    careful: Callable[[Params], bool] = never
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One VM of the task: as it was named or found, and its run or what is wrong."""
+
+    who: Ref | Vm
+    run: Run | CrossvirtError
+
+
+async def change(
+    connection: Connection,
+    params: Params,
+    job: Job,
+    *,
+    check_mode: bool,
+    warn: Warn,
+    drivers: OpenDriver = driver_class,
+) -> Result:
+    """Bring the VMs to what the task asks for, all planned before the first is changed.
+
+    Raises a CrossvirtError only where no VM is known yet; after that, errors are in the result.
+    """
+    wanted = wanted_from(params, job.own_keys)
+    endpoints = await Endpoints.open(connection, drivers(connection.type))
+    try:
+        for problem in endpoints.failures:
+            warn(str(problem))
+        subjects = await subjects_of(endpoints, wanted, params, job)
+        runs = [subject.run for subject in subjects if isinstance(subject.run, Run)]
+        if len(runs) < len(subjects):
+            reasons = [(s.who, s.run if isinstance(s.run, CrossvirtError) else None) for s in subjects]
+            return task_result([refused(who, reason, connection.label) for who, reason in reasons], whole=True)
+        if check_mode:
+            return task_result([planned(run, connection.label) for run in runs])
+        await apply(runs, parallel=params["parallel"], stop_on_failure=params["on_failure"] == "stop")
+        now = await read_back(endpoints, runs, job.gather(params))
+        return task_result([applied(run, vm, connection.label) for run, vm in zip(runs, now, strict=True)])
+    finally:
+        await endpoints.close()
+
+
+async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, params: Params, job: Job) -> list[Subject]:
+    """Find and plan every VM of the task."""
+    gather = {*job.gather(params), *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
+    found = await endpoints.find(refs_of(wanted), gather)
+    if isinstance(wanted, Selection):
+        chosen: list[Found | CrossvirtError] = choose_all(wanted, found)
+        limit = params["max_vms"] if params["max_vms"] is not None else 1 if job.careful(params) else None
+        if limit is not None and len(chosen) > limit:
+            raise CapacityExceeded(f"select matches {len(chosen)} VMs and max_vms is {limit}; nothing was changed")
+        entries = [Entry(Ref("uuid", one.vm.uuid), params) if isinstance(one, Found) else None for one in chosen]
+    else:
+        chosen = [named(entry.ref, found, endpoints) for entry in wanted]
+        entries = list(wanted)
+    absent = [entry for entry, one in zip(entries, chosen, strict=True) if entry and isinstance(one, NotFound)]
+    made = iter(await job.missing(endpoints, absent) if job.missing and absent else ())
+    settled = iter(await endpoints.settled([one for one in chosen if isinstance(one, Found)], gather))
+    subjects: list[Subject] = []
+    for entry, one in zip(entries, chosen, strict=True):
+        if isinstance(one, Found):
+            now = next(settled)
+            subjects.append(Subject(now.vm, await plan_one(now, entry.params if entry else params, job)))
+        elif entry and isinstance(one, NotFound) and job.missing:
+            subjects.append(Subject(entry.ref, next(made)))
+        else:
+            subjects.append(Subject(entry.ref if entry else Ref("uuid", ""), one))
+    return same_vm_twice(subjects)
+
+
+def named(ref: Ref, found: Sequence[Found], endpoints: Endpoints) -> Found | CrossvirtError:
+    """Return the VM that is meant, or what is wrong."""
+    try:
+        return choose(ref, found, endpoints.complete)
+    except CrossvirtError as error:
+        return error
+
+
+def same_vm_twice(subjects: list[Subject]) -> list[Subject]:
+    """Refuse a VM that was named in two ways."""
+    seen: dict[tuple[Endpoint, str], int] = {}
+    for position, subject in enumerate(subjects):
+        if isinstance(subject.run, Run) and subject.run.vm:
+            first = seen.setdefault((subject.run.endpoint, subject.run.vm_id), position)
+            if first != position:
+                error = InvalidOption(f"{subject.run.name} is named twice, in two ways; its id is {subject.run.vm_id}")
+                subjects[position] = Subject(subject.who, error)
+    return subjects
+
+
+async def plan_one(found: Found, params: Params, job: Job) -> Run | CrossvirtError:
+    """Plan one VM and check the plan against what the hypervisor can."""
+
+    def make(driver: Driver) -> Plan:
+        plan = job.plan(driver, found.vm, params)
+        plan.check(driver, found.vm)
+        return plan
+
+    try:
+        return Run(found.endpoint, found.vm.name, await found.endpoint.call(make), found.vm)
+    except CrossvirtError as error:
+        return error
+
+
+async def read_back(endpoints: Endpoints, runs: Sequence[Run], gather: Collection[Part]) -> list[Vm | None]:
+    """Read what was begun, all in one go; a reading that fails is an error of each VM that has none yet."""
+    begun = [run for run in runs if run.steps and run.vm_id]
+    try:
+        seen = dict(zip(begun, await endpoints.read([(run.endpoint, run.vm_id) for run in begun], gather), strict=True))
+    except CrossvirtError as error:
+        for run in begun:
+            run.error = run.error or error
+        seen = {}
+    return [seen.get(run, None if run.steps else run.vm) for run in runs]
+
+
+async def read(
+    connection: Connection, params: Params, gather: Collection[Part], *, warn: Warn, drivers: OpenDriver = driver_class
+) -> list[Result]:
+    """Return documents of the VMs that the options mean, or of all where they mean none in particular."""
+    everything = all(params[key] is None for key in ("name", "uuid", "id", "path", "vms", "select"))
+    wanted = Selection() if everything else wanted_from(params)
+    endpoints = await Endpoints.open(connection, drivers(connection.type))
+    try:
+        for problem in endpoints.failures:
+            warn(str(problem))
+        return [document(one, connection) for one in await chosen_for_reading(endpoints, wanted, gather)]
+    finally:
+        await endpoints.close()
+
+
+async def chosen_for_reading(
+    endpoints: Endpoints, wanted: list[Entry] | Selection, gather: Collection[Part]
+) -> list[Found]:
+    """Find VMs to look at: one that is defined twice is shown twice, a name that is not unique is still Ambiguous."""
+    parts = {*gather, *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
+    found = await endpoints.find(refs_of(wanted), parts)
+    if isinstance(wanted, Selection):
+        return sorted(found, key=lambda one: (one.vm.name, one.vm.id, one.vm.host))
+    chosen: list[Found] = []
+    for entry in wanted:
+        twins = [one for one in found if entry.ref.matches(one.vm)]
+        same = len({one.vm.uuid for one in twins}) == 1
+        chosen += twins if same and len(twins) > 1 else [choose(entry.ref, found, endpoints.complete)]
+    return chosen
+
+
+def document(found: Found, connection: Connection) -> dict[str, Any]:
+    """Return a VM as vm_info and the inventory show it: base fields always, parts only if they were gathered."""
+    vm = plain(found.vm)
+    config = vm.get("config")
+    if config:
+        config.pop("deaf", None)
+    base = {key: vm.get(key) for key in BASE}
+    parts = {part.value: vm[part.value] for part in Part if part.value in vm}
+    return {**base, "type": connection.type, "hypervisor": connection.label, **parts}
+
+
+BASE = (
+    "name",
+    "id",
+    "uuid",
+    "path",
+    "host",
+    "cluster",
+    "folder",
+    "pool",
+    "state",
+    "state_reason",
+    "template",
+    "cpus",
+    "memory_bytes",
+)
+
+
+async def survey(
+    connection: Connection, ask: Callable[[Driver], Any], *, warn: Warn, drivers: OpenDriver = driver_class
+) -> list[Any]:
+    """Ask every endpoint the same, side by side, and return the answers in the order of the endpoints."""
+    endpoints = await Endpoints.open(connection, drivers(connection.type))
+    try:
+        for problem in endpoints.failures:
+            warn(str(problem))
+        return list(await asyncio.gather(*(member.call(ask) for member in endpoints.members)))
+    finally:
+        await endpoints.close()

@@ -1,0 +1,311 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every hypervisor has, in neutral words: frozen values that plans, drivers and reports share.
+
+A part that was not gathered is None and left out of documents; a part that was gathered is never None.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any, Self
+
+
+class PowerState(StrEnum):
+    """`crashed` still holds its resources, `changing` will end by itself, `unknown` must not be touched."""
+
+    RUNNING = "running"
+    STOPPED = "stopped"
+    PAUSED = "paused"
+    SUSPENDED = "suspended"
+    CRASHED = "crashed"
+    CHANGING = "changing"
+    UNKNOWN = "unknown"
+
+
+class Part(StrEnum):
+    """What reading a VM may gather beyond its base fields, because it costs more."""
+
+    LABELS = "labels"
+    CONFIG = "config"
+    DISKS = "disks"
+    NICS = "nics"
+    SNAPSHOTS = "snapshots"
+    GUEST = "guest"
+    DISK_USERS = "disk_users"  # for planning only: which other VMs use or build on the disks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Disk:
+    """One drive; `volume` is its name in `storage`, or its path where no storage holds it."""
+
+    volume: str | None
+    storage: str | None = None
+    size_bytes: int | None = None
+    bus: str = "auto"
+    provisioning: str | None = None
+    device: str = "disk"
+    image: str | None = None  # what the content was copied from is not remembered by any hypervisor
+    shared: bool = False
+    read_only: bool = False
+    users: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nic:
+    network: str | None
+    mac: str | None
+    model: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Address:
+    address: str
+    nic: str | None = None
+    mac: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guest:
+    """What the OS inside says of itself; `reachable` is whether it can be asked at all, now."""
+
+    reachable: bool
+    hostname: str | None = None
+    os: str | None = None
+    addresses: tuple[Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """`deaf` is the reason why the guest cannot be asked to shut down; None where it can hear."""
+
+    guest_os: str | None = None
+    notes: str = ""
+    firmware: str = "bios"
+    secure_boot: bool = False
+    hardware: str | None = None
+    deaf: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """`unrevertable` is the reason why this host could not go back to it."""
+
+    id: str
+    name: str
+    description: str = ""
+    created: str | None = None
+    state: PowerState = PowerState.UNKNOWN
+    current: bool = False
+    consistency: str = "crash"
+    unrevertable: str | None = None
+    children: tuple["Snapshot", ...] = ()
+
+    def walk(self) -> list[Self]:
+        """Return this snapshot and all below it, parents first."""
+        return [self, *(below for child in self.children for below in child.walk())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vm:
+    name: str
+    id: str
+    uuid: str
+    state: PowerState
+    host: str
+    state_reason: str | None = None
+    path: str | None = None
+    cluster: str | None = None
+    folder: str | None = None
+    pool: str | None = None
+    template: bool = False
+    transient: bool = False
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    labels: dict[str, list[str]] | None = None
+    config: Config | None = None
+    disks: tuple[Disk, ...] | None = None
+    nics: tuple[Nic, ...] | None = None
+    snapshots: tuple[Snapshot, ...] | None = None
+    guest: Guest | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Host:
+    name: str
+    id: str
+    state: str
+    cpus: int
+    memory_bytes: int
+    memory_free_bytes: int | None = None
+    cluster: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Storage:
+    name: str
+    id: str
+    kind: str
+    active: bool
+    capacity_bytes: int
+    free_bytes: int
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    name: str
+    id: str
+    kind: str
+    active: bool
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """Who answers at an endpoint."""
+
+    product: str
+    version: str
+    host: str
+    encrypted: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSpec:
+    """Content to copy: a volume that is already there, or a file where the module runs."""
+
+    storage: str | None = None
+    volume: str | None = None
+    file: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DiskSpec:
+    size_bytes: int | None = None
+    storage: str | None = None
+    bus: str = "auto"
+    provisioning: str = "thin"
+    image: ImageSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NicSpec:
+    network: str | None = None
+    mac: str | None = None
+    model: str = "auto"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VmSpec:
+    """What a VM should be; None means: not asked for."""
+
+    name: str | None = None
+    cpus: int | None = None
+    memory_bytes: int | None = None
+    firmware: str | None = None
+    secure_boot: bool | None = None
+    guest_os: str | None = None
+    notes: str | None = None
+    labels: dict[str, list[str]] | None = None
+    host: str | None = None
+    cluster: str | None = None
+    folder: str | None = None
+    pool: str | None = None
+    storage: str | None = None
+    disks: tuple[DiskSpec, ...] | None = None
+    nics: tuple[NicSpec, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CloneSpec:
+    """Where the copy comes from; `linked` builds on the source's disks instead of copying them."""
+
+    source_id: str
+    snapshot_id: str | None = None
+    linked: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Volume:
+    """A volume that a creation will make."""
+
+    storage: str
+    volume: str
+    size_bytes: int
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A creation worked out by its driver, with nothing done yet: what will be made, with every default settled."""
+
+    spec: VmSpec
+    host: str
+    volumes: tuple[Volume, ...] = ()
+    clone: CloneSpec | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One VM as the user named it."""
+
+    key: str
+    value: str
+
+    def matches(self, vm: Vm) -> bool:
+        """Say whether this is the VM; uuids are compared without regard to case."""
+        theirs = getattr(vm, self.key)
+        return bool(self.value.lower() == theirs.lower() if self.key == "uuid" else self.value == theirs)
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.value!r}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Every VM of which all of this holds; nothing given means every VM."""
+
+    name: str | None = None
+    host: str | None = None
+    cluster: str | None = None
+    folder: str | None = None
+    pool: str | None = None
+    state: str | None = None
+    labels: dict[str, list[str]] = field(default_factory=dict)
+
+    def matches(self, vm: Vm) -> bool:
+        """Say whether the VM is one of these; labels count where at least one of the listed values is there."""
+        exact = all(
+            wanted is None or getattr(vm, key) == wanted
+            for key in ("host", "cluster", "folder", "pool", "state")
+            for wanted in [getattr(self, key)]
+        )
+        have = vm.labels or {}
+        return (
+            exact
+            and (self.name is None or fnmatchcase(vm.name, self.name))
+            and all(
+                set(values) & set(have.get(key, ())) or (not values and key in have)
+                for key, values in self.labels.items()
+            )
+        )
+
+
+Wanted = tuple[Ref, ...] | Selection
+
+
+def plain(value: Any) -> Any:
+    """Turn model values into str, int, float, bool, None, list and dict, leaving out dataclass fields that are None.
+
+    Enums must not leave: ansible-core 2.19 refuses a str subclass as a host variable and then drops the whole source.
+    """
+    if isinstance(value, StrEnum):
+        return value.value
+    if is_dataclass(value):
+        return {one.name: plain(part) for one in fields(value) if (part := getattr(value, one.name)) is not None}
+    if isinstance(value, dict):
+        return {key: plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(part) for part in value]
+    return value

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What has to change on one VM, worked out before anything is changed."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from .driver import Driver
+from .errors import InvalidState, Unsupported
+from .model import PowerState, Vm
+from .steps import Step
+
+Fields = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps that turn `before` into `after`; `view` reads the same fields off a VM (or None) as it is now."""
+
+    before: Fields
+    after: Fields
+    steps: tuple[Step, ...] = ()
+    view: Callable[[Vm | None], Fields] = field(default=lambda vm: {}, compare=False)
+
+    def check(self, driver: Driver, vm: Vm | None) -> None:
+        """Refuse before the first change what a step, or its replacement after a deadline, would be refused.
+
+        Raises InvalidState for a VM whose state is unknown, Unsupported with every reason at once.
+        """
+        if vm and vm.state is PowerState.UNKNOWN and self.steps:
+            raise InvalidState(
+                f"the state of {vm.name} is unknown ({vm.state_reason or 'no reason given'}); nothing is done to it"
+            )
+        reasons = [driver.refuses(step.requires, vm, **step.arguments()) for step in self.every_step() if step.requires]
+        if any(reasons):
+            raise Unsupported("; ".join(dict.fromkeys(reason for reason in reasons if reason)))
+
+    def every_step(self) -> Iterator[Step]:
+        """Return all steps, also those that only a missed deadline brings."""
+        for step in self.steps:
+            one: Step | None = step
+            while one:
+                yield one
+                one = one.on_timeout

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the name of a backend to its driver; written out, so that every driver ships and only the one in use is imported."""
+
+from .driver import Driver
+from .errors import Unsupported
+
+
+def driver_class(backend: str) -> type[Driver]:
+    """Return the driver; raises Unsupported for a backend that is not built yet."""
+    match backend:
+        case "libvirt":
+            from .drivers.libvirt.driver import LibvirtDriver
+
+            return LibvirtDriver
+    raise Unsupported(f"hypervisors of type {backend} are not supported yet")

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes back: the results of VMs put into the one shape that all modules return."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from .apply import Run
+from .errors import CrossvirtError, InvalidState
+from .model import Ref, Vm, plain
+
+Result = dict[str, Any]
+
+
+def identity_of(vm: Vm) -> Result:
+    """Return what tells which VM a result is about."""
+    return {"name": vm.name, "id": vm.id, "uuid": vm.uuid, "host": vm.host}
+
+
+def planned(run: Run, label: str) -> Result:
+    """Return what would be done: the result of check mode."""
+    steps = [step.describe() for step in run.plan.steps if step.changes]
+    return vm_result(run, run.vm, label, steps, run.plan.after)
+
+
+def applied(run: Run, now: Vm | None, label: str) -> Result:
+    """Return what was done; a VM that is not as planned afterwards, without an earlier error, is an InvalidState."""
+    after = plain(run.plan.view(now)) if run.steps else plain(run.plan.before)
+    if not run.error and after != plain(run.plan.after):
+        run.error = InvalidState(f"{run.name} is {after or 'gone'} afterwards; planned was {plain(run.plan.after)}")
+    return vm_result(run, now or run.vm, label, run.steps, after)
+
+
+def vm_result(run: Run, vm: Vm | None, label: str, steps: list[Result], after: Result) -> Result:
+    """Return the result of one VM."""
+    who = (
+        identity_of(vm) if vm else {"name": run.name, "host": run.endpoint.driver.host if run.endpoint.driver else None}
+    )
+    done = {"changed": bool(steps), "steps": steps, "before": plain(run.plan.before), "after": plain(after)}
+    return {**who, "hypervisor": label, **done, **(run.error.report() if run.error else {})}
+
+
+def refused(who: Ref | Vm, reason: CrossvirtError | None, label: str) -> Result:
+    """Return a VM's part in a task that was refused whole."""
+    known = identity_of(who) if isinstance(who, Vm) else {who.key: who.value}
+    why = reason.report() if reason else {"msg": "not begun: nothing is changed when one VM of a task is refused"}
+    return {**known, "hypervisor": label, "changed": False, "steps": [], **why}
+
+
+def task_result(results: Sequence[Result], *, whole: bool = False) -> Result:
+    """Return the result of a task; `whole` says that it was refused before anything was begun."""
+    changed = [one for one in results if one["changed"]]
+    failed = [one for one in results if "error" in one]
+    result: Result = {"changed": bool(changed), "vms": list(results), "diff": [diff_of(one) for one in changed]}
+    if len(results) == 1:
+        result["vm"] = results[0]
+    if failed:
+        reasons = "; ".join(dict.fromkeys(str(one["msg"]) for one in failed))
+        said = "nothing was changed" if whole else f"{len(failed)} of {len(results)} VMs failed"
+        result |= {"error": failed[0]["error"], "msg": f"{said}: {reasons}"}
+    return result
+
+
+def diff_of(result: Result) -> Result:
+    """Return one VM's entry for --diff."""
+    header = f"{result['name']} ({result['id']})" if "id" in result else result["name"]
+    return {"before_header": header, "after_header": header, "before": result["before"], "after": result["after"]}
+
+
+def failure(error: CrossvirtError) -> Result:
+    """Return the result of a task that failed before any VM was known."""
+    return {"changed": False, "vms": [], **error.report()}

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The only file that knows AnsibleModule, check mode, diff and signals."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .connection import HYPERVISOR, Connection, settle
+from .engine import Job, change, read, survey
+from .errors import Cancelled, CrossvirtError, InvalidOption
+from .model import Part, plain
+from .report import Result, failure
+from .selection import BULK, REFS, WHICH
+
+Options = dict[str, Any]
+ONE_OF = (*REFS, "vms", "select")
+
+
+class Module(AnsibleModule):  # type: ignore[misc]
+    """An AnsibleModule whose own refusals of options are InvalidOption too."""
+
+    def fail_json(self, msg: str, **facts: Any) -> NoReturn:
+        """Fail with a class name in `error`, also where Ansible itself refuses an option."""
+        super().fail_json(msg, **{"error": InvalidOption.__name__, "changed": False, "vms": [], **facts})
+        raise SystemExit(1)
+
+
+def run_job(options: Options, job: Job, **rules: Any) -> None:
+    """Carry out a module that changes VMs."""
+    spec = {"hypervisor": HYPERVISOR, **WHICH, **BULK, **options}
+    module = Module(spec, mutually_exclusive=[ONE_OF], required_one_of=[ONE_OF], supports_check_mode=True, **rules)
+    for key in ("parallel", "max_vms"):
+        if module.params[key] is not None and module.params[key] < (key == "parallel"):
+            module.fail_json(f"{key} must not be {module.params[key]}")
+    answer(
+        module,
+        lambda connection: change(connection, module.params, job, check_mode=module.check_mode, warn=module.warn),
+    )
+
+
+def run_info(options: Options) -> None:
+    """Return documents of VMs."""
+    module = Module(
+        {"hypervisor": HYPERVISOR, **WHICH, **options}, mutually_exclusive=[ONE_OF], supports_check_mode=True
+    )
+
+    async def documents(connection: Connection) -> Result:
+        gather = [Part(name) for name in module.params["gather"] or ()]
+        return {"changed": False, "vms": await read(connection, module.params, gather, warn=module.warn)}
+
+    answer(module, documents)
+
+
+def run_survey(ask: Callable[[Any], dict[str, Sequence[Any]]], keys: Sequence[str]) -> None:
+    """Return lists that every endpoint gives a part of."""
+    module = Module({"hypervisor": HYPERVISOR}, supports_check_mode=True)
+
+    async def lists(connection: Connection) -> Result:
+        answers = await survey(connection, ask, warn=module.warn)
+        return {"changed": False, **{key: plain([one for part in answers for one in part[key]]) for key in keys}}
+
+    answer(module, lists)
+
+
+def answer(module: Module, work: Callable[[Connection], Awaitable[Result]]) -> None:
+    """Do the work and end the module with its result, also when the work fails, or is told to stop by a signal."""
+    result = asyncio.run(guarded(module, work))
+    if "error" in result:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+async def guarded(module: Module, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Return the result; a signal cancels the work, which then reports what it did."""
+
+    async def settled() -> Result:
+        connection = settle(module.params["hypervisor"])
+        module.no_log_values.update(connection.secrets)
+        return await work(connection)
+
+    task = asyncio.ensure_future(settled())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except CrossvirtError as error:
+        return failure(error)
+    except asyncio.CancelledError:
+        return failure(Cancelled("the task was cancelled before anything was changed"))
