@@ -13,7 +13,7 @@ Row = dict[str, str]
 
 
 @dataclass
-class Part:
+class Section:
     """What stands below one heading: the rows of its only table, and its YAML examples."""
 
     rows: list[Row] = field(default_factory=list)
@@ -30,18 +30,18 @@ class Option:
     required: bool = False
 
 
-def read_page(text: str) -> dict[str, Part]:
-    """Return the parts of the page; raises ValueError for a page that cannot be read without guessing."""
-    parts: dict[str, Part] = {}
+def read_page(text: str) -> dict[str, Section]:
+    """Return the sections of the page; raises ValueError for a page that cannot be read without guessing."""
+    sections: dict[str, Section] = {}
     for heading, body in re.findall(r"^##+ (.+)\n((?:(?!##).*\n?)*)", text, re.MULTILINE):
-        if heading in parts:
+        if heading in sections:
             raise ValueError(f"the heading {heading!r} is there twice")
         tables = re.findall(r"(?:^\|.*\|\n)+", body, re.MULTILINE)
         if len(tables) > 1:
             raise ValueError(f"{heading!r} has {len(tables)} tables")
         examples = [yaml.safe_load(one) for one in re.findall(r"^```yaml\n(.*?)^```", body, re.MULTILINE | re.DOTALL)]
-        parts[heading] = Part([row for table in tables for row in rows_of(table)], examples)
-    return parts
+        sections[heading] = Section([row for table in tables for row in rows_of(table)], examples)
+    return sections
 
 
 def rows_of(table: str) -> list[Row]:
@@ -56,9 +56,9 @@ def words(cell: str) -> list[str]:
     return re.findall(r"`([^`]*)`", cell)
 
 
-def column(part: Part, name: str) -> list[str]:
+def column(section: Section, name: str) -> list[str]:
     """Return the code words of one column, one from each row."""
-    return [word for row in part.rows for word in words(row[name])[:1]]
+    return [word for row in section.rows for word in words(row[name])[:1]]
 
 
 def option_of(row: Row) -> Option:
@@ -72,9 +72,9 @@ def option_of(row: Row) -> Option:
     )
 
 
-def options_in(part: Part) -> dict[str, Option]:
+def options_in(section: Section) -> dict[str, Option]:
     """Return a table of options, by dotted name."""
-    return {words(row["option"])[0]: option_of(row) for row in part.rows}
+    return {words(row["option"])[0]: option_of(row) for row in section.rows}
 
 
 def options_of(spec: dict[str, Any], prefix: str = "") -> dict[str, Option]:
@@ -106,4 +106,4 @@ def keys_of(returned: dict[str, Any], prefix: str = "") -> dict[str, str]:
     return found
 
 
-PARTS = read_page(PAGE.read_text())
+SECTIONS = read_page(PAGE.read_text())

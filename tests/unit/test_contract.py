@@ -22,30 +22,50 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry impor
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.selection import BULK, WHICH
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.steps import Step
 
-from tests.unit.contract_page import PARTS, Option, Part, Row, column, keys_of, option_of, options_in, options_of, type_of, words
+from tests.unit.contract_page import (
+    SECTIONS,
+    Option,
+    Row,
+    Section,
+    column,
+    keys_of,
+    option_of,
+    options_in,
+    options_of,
+    type_of,
+    words,
+)
 
 ROOT = Path(__file__).parents[2]
 COMMON_RETURNS = {"changed", "diff", "msg"}  # Ansible documents these for every module
 
 
 def test_keys_of_hypervisor_are_those_that_connection_knows() -> None:
-    rows = PARTS["Keys of hypervisor"].rows
+    rows = SECTIONS["Keys of hypervisor"].rows
     documented = {words(row["key"])[0]: option_of(row) for row in rows}
     known = options_of(HYPERVISOR["options"])
-    assert documented == {key: Option(type=one.type, default=DEFAULTS.get(key), choices=one.choices) for key, one in known.items()}
+    assert documented == {
+        key: Option(type=one.type, default=DEFAULTS.get(key), choices=one.choices) for key, one in known.items()
+    }
     backends = {words(row["key"])[0]: row["backends"] for row in rows}
     for backend, keys in KEYS.items():
         assert keys == {key for key, who in backends.items() if who == "all" or backend in who.split(", ")}
 
 
 def test_environment_variables_of_others_are_those_obeyed() -> None:
-    documented = {words(row["variable"])[0]: words(row["fills"])[0] for row in PARTS["Environment"].rows if row["types"] == "vsphere"}
+    documented = {
+        words(row["variable"])[0]: words(row["fills"])[0]
+        for row in SECTIONS["Environment"].rows
+        if row["types"] == "vsphere"
+    }
     assert documented == FOREIGN["vsphere"]
 
 
-@pytest.mark.parametrize(("heading", "spec"), [("Options for the choice of VMs", WHICH), ("Options for several VMs", BULK)])
+@pytest.mark.parametrize(
+    ("heading", "spec"), [("Options for the choice of VMs", WHICH), ("Options for several VMs", BULK)]
+)
 def test_shared_options_are_documented(heading: str, spec: dict[str, Any]) -> None:
-    assert options_in(PARTS[heading]) == options_of(spec)
+    assert options_in(SECTIONS[heading]) == options_of(spec)
 
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
@@ -69,14 +89,14 @@ def own_options(module: str) -> dict[str, Any]:
 
 
 def test_every_module_has_its_place_on_the_page() -> None:
-    told = {heading.rpartition(" ")[2] for heading in PARTS if heading.startswith(("Options of ", "Documents of "))}
+    told = {heading.rpartition(" ")[2] for heading in SECTIONS if heading.startswith(("Options of ", "Documents of "))}
     assert told - {"inventory"} == set(MODULES)
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_options_are_those_of_the_page(module: str) -> None:
     heading = f"Options of {module}"
-    assert options_of(own_options(module)) == (options_in(PARTS[heading]) if heading in PARTS else {})
+    assert options_of(own_options(module)) == (options_in(SECTIONS[heading]) if heading in SECTIONS else {})
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -89,18 +109,18 @@ def test_options_are_those_documented(module: str) -> None:
 @pytest.mark.parametrize("module", sorted(set(MODULES) - INFO))
 def test_results_of_changes_are_those_documented(module: str) -> None:
     returned = documentation()[module]["return"]
-    top, further = types_in(PARTS["Result of a task"]), PARTS.get(f"Further results of {module}", Part())
+    top, further = types_in(SECTIONS["Result of a task"]), SECTIONS.get(f"Further results of {module}", Section())
     assert {key: type_of(one) for key, one in returned.items()} | top == top
     assert set(top) - COMMON_RETURNS <= set(returned)
     assert {key: type_of(one) for key, one in returned["vms"]["contains"].items()} == {
-        **types_in(PARTS["Result of a VM"]),
+        **types_in(SECTIONS["Result of a VM"]),
         **types_in(further),
     }
 
 
 @pytest.mark.parametrize("module", sorted(INFO))
 def test_documents_are_those_documented(module: str) -> None:
-    table = PARTS[f"Documents of {module}"]
+    table = SECTIONS[f"Documents of {module}"]
     for name, one in documentation()[module]["return"].items():
         rows = [row for row in table.rows if words(row.get("list", f"`{name}`")) == [name]]
         told = {words(row["key"])[0]: row["type"] for row in rows}
@@ -109,24 +129,24 @@ def test_documents_are_those_documented(module: str) -> None:
         assert set(found) >= {key for key in told if "." not in key}
 
 
-def types_in(part: Part) -> dict[str, str]:
+def types_in(section: Section) -> dict[str, str]:
     """Return the types of a table of results by key."""
-    return {words(row["key"])[0]: row["type"] for row in part.rows}
+    return {words(row["key"])[0]: row["type"] for row in section.rows}
 
 
 def test_states_are_those_of_the_model() -> None:
-    assert column(PARTS["States"], "state") == [state.value for state in PowerState]
+    assert column(SECTIONS["States"], "state") == [state.value for state in PowerState]
 
 
 def test_errors_are_the_class_tree() -> None:
     classes = [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, errors.CrossvirtError)]
     tree = {one.__name__: one.__bases__[0].__name__ for one in classes}
     tree["CrossvirtError"] = "-"
-    assert {words(row["class"])[0]: row["parent"].strip("`") for row in PARTS["Errors"].rows} == tree
+    assert {words(row["class"])[0]: row["parent"].strip("`") for row in SECTIONS["Errors"].rows} == tree
 
 
 def test_steps_are_those_that_change_something() -> None:
-    documented = {words(row["action"])[0]: set(words(row["further keys"])) for row in PARTS["Steps"].rows}
+    documented = {words(row["action"])[0]: set(words(row["further keys"])) for row in SECTIONS["Steps"].rows}
     samples = [one for one in map(sample, below(Step)) if hasattr(Driver, one.action)]
     assert documented == {one.action: set(one.describe()) - {"action"} for one in samples}
 
@@ -139,7 +159,9 @@ def below(base: type[Step]) -> list[type[Step]]:
 def sample(kind: type[Step]) -> Step:
     """Return a step with something in every field."""
     draft = model.Draft(spec=model.VmSpec(), host="kvm1")
-    return kind(**{one.name: draft if one.name == "draft" else "x" for one in fields(kind) if one.default is MISSING})
+    needed = [one.name for one in fields(kind) if one.default is MISSING]
+    values: dict[str, Any] = {name: draft if name == "draft" else "x" for name in needed}
+    return kind(**values)
 
 
 class Cell:
@@ -157,7 +179,7 @@ class Cell:
         return None if way == "refused" else [] if way == "-" else way.split(", ")
 
 
-CELLS = [(row["from \\ to"], to, cell) for row in PARTS["Power table"].rows for to, cell in list(row.items())[1:]]
+CELLS = [(row["from \\ to"], to, cell) for row in SECTIONS["Power table"].rows for to, cell in list(row.items())[1:]]
 
 
 @pytest.mark.parametrize(("current", "desired", "cell"), CELLS)
@@ -183,39 +205,41 @@ def test_power_table_has_every_state_that_can_be_planned() -> None:
 
 
 def test_documents_of_vms_are_the_model() -> None:
-    rows = PARTS["Documents of vm_info"].rows
+    rows = SECTIONS["Documents of vm_info"].rows
     documented = {words(row["key"])[0] for row in rows}
-    parts = {part.value: kind for part, kind in PART_CLASSES.items()}
-    expected = {*engine.BASE, "type", "hypervisor", *(part.value for part in model.Part if part is not model.Part.DISK_USERS)}
-    expected |= {f"{part}.{one.name}" for part, kind in parts.items() for one in fields(kind)}
-    expected |= {f"guest.addresses.{one.name}" for one in fields(model.Address)}
-    assert documented == expected - NOT_SHOWN
+    parts = {f"{part}.{one.name}" for part, kind in PART_CLASSES.items() for one in fields(kind)}
+    assert documented == {*engine.BASE, "type", "hypervisor", "labels", *PART_CLASSES, *parts} - NOT_SHOWN
     for row in rows:
-        key, part = words(row["key"])[0], words(row["part"])
-        assert part == ([key.split(".")[0]] if key.split(".")[0] in set(model.Part) else [])
+        top = words(row["key"])[0].partition(".")[0]
+        assert words(row["part"]) == [part for part in model.Part if part == top]
 
 
-PART_CLASSES = {
-    model.Part.CONFIG: model.Config,
-    model.Part.DISKS: model.Disk,
-    model.Part.NICS: model.Nic,
-    model.Part.SNAPSHOTS: model.Snapshot,
-    model.Part.GUEST: model.Guest,
+PART_CLASSES: dict[str, type] = {
+    "config": model.Config,
+    "disks": model.Disk,
+    "nics": model.Nic,
+    "snapshots": model.Snapshot,
+    "guest": model.Guest,
+    "guest.addresses": model.Address,
 }
 NOT_SHOWN = {"config.deaf", "disks.image", "disks.users"}  # for planning only
 
 
-@pytest.mark.parametrize(("part", "kind"), [("hosts", model.Host), ("storage", model.Storage), ("networks", model.Network)])
+@pytest.mark.parametrize(
+    ("part", "kind"), [("hosts", model.Host), ("storage", model.Storage), ("networks", model.Network)]
+)
 def test_documents_of_hosts_are_the_model(part: str, kind: type) -> None:
-    documented = [words(row["key"])[0] for row in PARTS["Documents of host_info"].rows if words(row["list"])[0] == part]
+    documented = [
+        words(row["key"])[0] for row in SECTIONS["Documents of host_info"].rows if words(row["list"])[0] == part
+    ]
     assert sorted(documented) == sorted(one.name for one in fields(kind))
 
 
 def test_capabilities_are_those_of_the_driver_contract() -> None:
-    assert column(PARTS["10. Capabilities"], "capability") == [one.value for one in Capability]
+    assert column(SECTIONS["10. Capabilities"], "capability") == [one.value for one in Capability]
 
 
-@pytest.mark.parametrize("row", PARTS["10. Capabilities"].rows, ids=lambda row: row["capability"])
+@pytest.mark.parametrize("row", SECTIONS["10. Capabilities"].rows, ids=lambda row: row["capability"])
 def test_libvirt_claims_what_the_page_says(row: Row) -> None:
     name = words(row["capability"])[0]
     overridden = getattr(driver_class("libvirt"), name) is not getattr(Driver, name)
