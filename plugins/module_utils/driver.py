@@ -114,7 +114,7 @@ class Driver(ABC):
         """Return the reason why not, or None where it can; without a call, from what was read. Drivers narrow it, never widen it."""
         if getattr(type(self), capability) is getattr(Driver, capability):
             return f"{self.backend} cannot {capability.replace('_', ' ')} here"
-        return None
+        return vm.limits.get(capability) if vm and vm.limits else None
 
     def lacking_rights(self) -> list[str]:
         """Return the rights that this account lacks, as far as the hypervisor tells."""

@@ -11,7 +11,7 @@ from .connection import Connection
 from .driver import Driver
 from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
 from .errors import CapacityExceeded, CrossvirtError, InvalidOption, NotFound
-from .model import Part, Ref, Selection, Vm, plain
+from .model import PLANNING_ONLY, Part, Ref, Selection, Vm, plain
 from .plan import Plan
 from .registry import driver_class
 from .report import Result, applied, planned, refused, task_result
@@ -196,11 +196,8 @@ async def chosen_for_reading(
 def document(found: Found, connection: Connection) -> dict[str, Any]:
     """Return a VM as vm_info and the inventory show it: base fields always, parts only if they were gathered."""
     vm = plain(found.vm)
-    config = vm.get("config")
-    if config:
-        config.pop("deaf", None)
     base = {key: vm.get(key) for key in BASE}
-    parts = {part.value: vm[part.value] for part in Part if part.value in vm}
+    parts = {part.value: vm[part.value] for part in Part if part not in PLANNING_ONLY and part.value in vm}
     return {**base, "type": connection.type, "hypervisor": connection.label, **parts}
 
 

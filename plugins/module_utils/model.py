@@ -31,7 +31,11 @@ class Part(StrEnum):
     NICS = "nics"
     SNAPSHOTS = "snapshots"
     GUEST = "guest"
+    LIMITS = "limits"  # for planning only: what the driver needs to refuse by name
     DISK_USERS = "disk_users"  # for planning only: which other VMs use or build on the disks
+
+
+PLANNING_ONLY = (Part.LIMITS, Part.DISK_USERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,14 +80,13 @@ class Guest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """`deaf` is the reason why the guest cannot be asked to shut down; None where it can hear."""
+    """What the definition says beyond sizes and devices."""
 
     guest_os: str | None = None
     notes: str = ""
     firmware: str = "bios"
     secure_boot: bool = False
     hardware: str | None = None
-    deaf: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +130,7 @@ class Vm:
     nics: tuple[Nic, ...] | None = None
     snapshots: tuple[Snapshot, ...] | None = None
     guest: Guest | None = None
+    limits: dict[str, str] | None = None  # reasons why not, by capability or by a key that only the driver understands
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

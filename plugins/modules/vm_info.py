@@ -69,14 +69,14 @@ vms:
     guest: {description: "Whether the guest can be reached, its host name, OS and addresses.", type: dict, returned: if gathered}
 """
 
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Part
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PLANNING_ONLY, Part
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.runner import run_info
 
 OPTIONS = {
     "gather": {
         "type": "list",
         "elements": "str",
-        "choices": [part.value for part in Part if part is not Part.DISK_USERS],
+        "choices": [part.value for part in Part if part not in PLANNING_ONLY],
         "default": [],
     },
 }

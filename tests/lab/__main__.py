@@ -22,10 +22,31 @@ def arguments() -> argparse.Namespace:
     up.add_argument("--ssh", action="store_true", help="also sshd on every host")
     down = commands.add_parser("down", help="end it and leave nothing")
     status = commands.add_parser("status", help="show hosts and guests")
+    fleet = commands.add_parser("fleet", help="add a host with many stopped VMs")
+    fleet.add_argument("count", type=int)
     for command in (up, down, status):
         command.add_argument("backend", nargs="?", default="libvirt", choices=["libvirt"])
         command.add_argument("--backend", dest="backend", choices=["libvirt"], help=argparse.SUPPRESS)
     return parser.parse_args()
+
+
+def carry_out(options: argparse.Namespace) -> None:
+    """Do it; the imports come after the check that they can succeed."""
+    from tests.lab import lifecycle, status
+
+    if options.command == "status":
+        print(status.table())
+        return
+    with lifecycle.alone():
+        match options.command:
+            case "up":
+                lifecycle.up(options.hosts, with_ssh=options.ssh)
+            case "down":
+                lifecycle.down()
+            case "fleet":
+                lifecycle.start_fleet(options.count)
+    if options.command != "down":
+        print(status.table())
 
 
 def main() -> int:
@@ -38,14 +59,8 @@ def main() -> int:
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return NOT_POSSIBLE_HERE
-    from tests.lab import lifecycle
-
     try:
-        with lifecycle.alone():
-            if options.command == "up":
-                lifecycle.up(options.hosts, with_ssh=options.ssh)
-            elif options.command == "down":
-                lifecycle.down()
+        carry_out(options)
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1

@@ -54,6 +54,8 @@ def entries(hosts: list[Host], *, with_ssh: bool) -> dict[str, Entry]:
         "lab-tcp": tcp(*(host.address for host in lab)),
         "lab-unix": {"type": "libvirt", "hosts": [host.unix_uri for host in lab]},
         **{host.name: tls(host) for host in hosts},
+        "lab-proxy": tcp(*(f"{ROOT_ADDRESS}:{host.proxy_port}" for host in lab)),
+        **{f"{host.name}-proxy": tcp(f"{ROOT_ADDRESS}:{host.proxy_port}") for host in hosts},
         "black-hole": tcp(BLACK_HOLE_ADDRESS),
         "half-dead": tcp(f"{ROOT_ADDRESS}:{HALF_DEAD_PORT}"),
         "refused": tcp(f"{ROOT_ADDRESS}:{REFUSED_PORT}"),
@@ -97,6 +99,8 @@ def host_facts(host: Host) -> dict[str, Any]:
     return {
         "number": host.number,
         "address": host.address,
+        "proxy": f"{ROOT_ADDRESS}:{host.proxy_port}",
+        "proxy_control": str(host.proxy_control),
         "unix_uri": host.unix_uri,
         "unix_socket": str(host.socket),
         "pid_file": str(host.pid_file),

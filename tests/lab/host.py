@@ -5,12 +5,16 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import network, pki
+from tests.lab import network, pki, servers
 from tests.lab.commands import LabError, run, wait_until
-from tests.lab.settings import CACHE, FLEET_NUMBER, INSTANCE, MAX_HOSTS, NET, RUNTIME
+from tests.lab.settings import CACHE, FLEET_NUMBER, INSTANCE, MAX_HOSTS, NET, PROXY_PORT_BASE, ROOT_ADDRESS, RUNTIME
+
+# Every name that a host may have, and the last number of its address.
+NUMBERS = {f"kvm{number}": number for number in range(1, MAX_HOSTS + 1)} | {"fleet": FLEET_NUMBER}
 
 # What a host has for itself, below its folder.
 PRIVATE = {
@@ -103,10 +107,22 @@ class Host:
         """Of the socket."""
         return f"qemu+unix:///system?socket={self.socket}"
 
-    def start(self) -> None:
-        """Namespaces, files, libvirtd; returns when libvirtd answers."""
+    @property
+    def proxy_port(self) -> int:
+        """Of the counting proxy, on the root namespace's address."""
+        return PROXY_PORT_BASE + self.number
+
+    @property
+    def proxy_control(self) -> Path:
+        """Unix socket that takes the proxy's orders."""
+        return RUNTIME / f"proxy-{self.name}.sock"
+
+    def start(self, domains: Iterable[tuple[str, str]] = ()) -> None:
+        """Namespaces, files, libvirtd with the domains (name, XML) defined; returns when libvirtd answers."""
         network.create_host(self.name, self.address)
         self.prepare()
+        for name, xml in domains:
+            (self.folder / f"etc/qemu/{name}.xml").write_text(xml)
         self.hold_namespaces()
         self.start_libvirtd()
         self.keep_warm_cache()
@@ -127,8 +143,7 @@ class Host:
         (self.folder / "etc/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=uuid))
         (self.folder / "etc/qemu.conf").write_text(QEMU_CONF.format(address=self.address))
         # getaddrinfo() of the own name would wait 10 s for a name server that is not there.
-        names = {f"kvm{number}": number for number in range(1, MAX_HOSTS + 1)} | {"fleet": FLEET_NUMBER}
-        lines = ["127.0.0.1 localhost", *(f"{NET}.{number} {name}" for name, number in names.items())]
+        lines = ["127.0.0.1 localhost", *(f"{NET}.{number} {name}" for name, number in NUMBERS.items())]
         (self.folder / "hosts").write_text("\n".join(lines) + "\n")
         (self.folder / "resolv.conf").touch()
         (self.folder / "no-kvm").touch()
@@ -176,6 +191,12 @@ class Host:
         """An ssh server on port 22 for qemu+ssh."""
         self.inside("/usr/sbin/sshd", "-f", config)
 
+    def start_proxy(self) -> None:
+        """The counting proxy before libvirtd's plaintext port."""
+        servers.start(
+            f"proxy-{self.name}", "proxy", self.proxy_control, ROOT_ADDRESS, str(self.proxy_port), self.address
+        )
+
     def keep_warm_cache(self) -> None:
         """Ask for the capabilities once and keep what libvirt learned for the next lab."""
         run("virsh", "-c", self.unix_uri, "capabilities")
@@ -188,6 +209,5 @@ class Host:
 
 
 def hosts_up() -> list[Host]:
-    """The hosts whose folders are there, by number."""
-    numbers = {f"kvm{number}": number for number in range(1, MAX_HOSTS + 1)} | {"fleet": FLEET_NUMBER}
-    return [Host(name, number) for name, number in numbers.items() if (RUNTIME / name / "ready").exists()]
+    """The hosts that were started, by number."""
+    return [Host(name, number) for name, number in NUMBERS.items() if (RUNTIME / name / "ready").exists()]

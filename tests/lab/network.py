@@ -12,7 +12,8 @@ def lead_nowhere() -> None:
 
 def create_bridge() -> None:
     """The bridge, its DHCP server, and an address that takes packets and never answers."""
-    run("ip", "link", "add", BRIDGE, "type", "bridge")
+    # A bridge takes the address of a port that joins, and then forgets its neighbours, unless it has one of its own.
+    run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:fe", "type", "bridge")
     run("ip", "address", "add", f"{ROOT_ADDRESS}/24", "dev", BRIDGE)
     run("ip", "link", "set", BRIDGE, "up")
     # A neighbour that does not exist: no ARP can fail, so packets go into the dark and a connection attempt hangs.

@@ -10,7 +10,7 @@ PREFIX = f"cv{INSTANCE}"
 BRIDGE = f"{PREFIX}br"
 
 # Short, because a unix socket's path holds 107 characters.
-RUNTIME = Path(f"/var/tmp/crossvirt-lab-{INSTANCE}")
+RUNTIME = Path(f"/var/lib/crossvirt-lab-{INSTANCE}")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "crossvirt-lab"
 
 # For people and tests, in the checkout; further instances have a folder of their own below.

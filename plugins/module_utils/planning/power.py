@@ -123,4 +123,4 @@ def may_destroy(params: dict[str, Any]) -> bool:
 def what_is_read(params: dict[str, Any]) -> tuple[Part, ...]:
     """Return what planning needs to know: whether the guest can hear, only where it will be asked."""
     asks = params["state"] in ("stopped", "restarted") and params["shutdown"]["method"] != "hard"
-    return (Part.CONFIG,) if asks else ()
+    return (Part.LIMITS,) if asks else ()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ...driver import Capability
 from ...model import Address, Config, Guest, Nic, PowerState
 
 KIB = 1024
@@ -100,6 +101,12 @@ def deaf(domain: ET.Element) -> str | None:
     return "its guest agent is not connected and it has no ACPI power button"
 
 
+def limits(domain: ET.Element) -> dict[str, str]:
+    """Return, by capability, why this VM cannot."""
+    reasons = {Capability.SHUTDOWN: deaf(domain)}
+    return {capability.value: reason for capability, reason in reasons.items() if reason}
+
+
 def config(domain: ET.Element) -> Config:
     """Return what the definition says beyond sizes and devices."""
     loader = domain.find("os/loader")
@@ -115,7 +122,6 @@ def config(domain: ET.Element) -> Config:
         firmware="uefi" if uefi else "bios",
         secure_boot=loader is not None and loader.get("secure") == "yes",
         hardware=os_type.get("machine") if os_type is not None else None,
-        deaf=deaf(domain),
     )
 
 

@@ -122,8 +122,6 @@ class LibvirtDriver(Driver):
         reason = super().refuses(capability, vm, **arguments)
         if reason or vm is None:
             return reason
-        if capability is Capability.SHUTDOWN and vm.config:
-            return vm.config.deaf
         if capability is Capability.SUSPEND and vm.transient:
             return f"{vm.name} is transient, and libvirt saves only persistent VMs"
         return None

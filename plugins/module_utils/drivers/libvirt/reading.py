@@ -11,7 +11,7 @@ from ...support.workers import side_by_side
 from . import convert
 from .session import ERRORS, NO_DOMAIN, NO_SUPPORT, Session
 
-FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.DISK_USERS}
+FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.DISK_USERS}
 AT_ONCE = 8  # calls per VM that are under way at a time on one connection
 
 
@@ -88,9 +88,7 @@ class Reader:
     def _with_parts(self, row: Row, parts: Collection[Part]) -> Vm | None:
         lib, vm = self._libvirt, row.vm
         try:
-            with_xml = (
-                ET.fromstring(row.domain.XMLDesc(lib.VIR_DOMAIN_XML_INACTIVE * 0)) if FROM_XML & set(parts) else None
-            )
+            with_xml = ET.fromstring(row.domain.XMLDesc()) if FROM_XML & set(parts) else None
             changes: dict[str, Any] = {}
             if with_xml is not None:
                 changes |= {part.value: read(with_xml) for part, read in READERS.items() if part in parts}
@@ -123,4 +121,9 @@ class Reader:
         return Guest(reachable=False, addresses=convert.addresses_from_leases(leases))
 
 
-READERS = {Part.LABELS: convert.labels, Part.CONFIG: convert.config, Part.NICS: convert.nics}
+READERS = {
+    Part.LABELS: convert.labels,
+    Part.CONFIG: convert.config,
+    Part.NICS: convert.nics,
+    Part.LIMITS: convert.limits,
+}
