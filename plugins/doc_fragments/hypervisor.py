@@ -11,8 +11,8 @@ options:
   hypervisor:
     description:
       - The connection to a hypervisor, on one endpoint or several that are treated as one set.
-      - An entry of the connections file is enough, for example C(hypervisor={name: dc1}); the file is
-        E(CROSSVIRT_CONNECTIONS), else C(~/.config/crossvirt/connections.yml), where the module runs.
+      - "An entry of the connections file is enough, for example C(hypervisor={name: dc1}); the file is
+        E(CROSSVIRT_CONNECTIONS), else C(~/.config/crossvirt/connections.yml), where the module runs."
       - Without O(hypervisor.name), omitted keys are taken from the environment, E(CROSSVIRT_TYPE) and
         C(CROSSVIRT_TYPE_KEY) such as E(CROSSVIRT_LIBVIRT_HOSTS), before their default.
       - C(module_defaults) replaces this dictionary as a whole and never merges it.
