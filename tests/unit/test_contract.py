@@ -222,7 +222,7 @@ PART_CLASSES: dict[str, type] = {
     "guest": model.Guest,
     "guest.addresses": model.Address,
 }
-NOT_SHOWN = {"config.deaf", "disks.image", "disks.users"}  # for planning only
+NOT_SHOWN = {"disks.image", "disks.users"}  # for planning only
 
 
 @pytest.mark.parametrize(
