@@ -1,8 +1,17 @@
-# Everything from a fresh clone: `make help` lists the targets. Each does its own set-up and may be run again.
-SHELL := /bin/bash
+# From a fresh clone: each target does its own set-up, and may be run again.
+SHELL := /bin/bash -euo pipefail
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
+
 BACKEND ?= libvirt
-BIN := .venv/bin
+CORES ?= 2.18 2.19 newest
+LAB_OPTIONS ?= --ssh
+LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)libvirt.yml
+export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+# FULL=1 also runs the tests marked slow.
+PYTEST = pytest $(if $(FULL),,-m "not slow") --junit-xml=.build/results/$@-$(BACKEND).xml
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -10,10 +19,69 @@ help: ## list the targets
 system: ## install the Debian packages that are missing (as root or through sudo)
 	@tests/tools/packages.sh
 
-venv: .venv/stamp ## Python environment in .venv, and .collections for Ansible
+venv: .venv/stamp ## make the Python environment in .venv
 
 .venv/stamp: tests/requirements.txt requirements.txt
-	@$(MAKE) --no-print-directory system
+	@tests/tools/packages.sh
 	tests/tools/venv.sh
 
-.PHONY: help system venv
+demo: venv ## play with two libvirt hosts and their guests
+	@tests/tools/demo.sh
+
+test: venv ## everything that proves a change, in at most 15 minutes
+	@tests/tools/test.sh
+
+test-full: venv ## the same with every ansible-core, the slow tests and the benchmarks
+	@FULL=1 tests/tools/test.sh
+
+lint: venv ## formats, types, licences, changelog, and Ansible's production profile
+	ruff check
+	ruff format --check
+	mypy -p ansible_collections.crossvirt.lifecycle.plugins -p tests
+	reuse lint --quiet
+	antsibull-changelog lint
+	yamllint --strict .
+	ansible-lint
+
+unit: venv ## tests that need no hypervisor
+	$(PYTEST) tests/unit
+
+conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test)
+	$(if $(filter libvirt-test,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
+	$(PYTEST) tests/conformance --backend $(BACKEND)
+
+integration: venv lab ## playbooks against the lab
+	$(PYTEST) tests/integration
+
+sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
+	for core in $(CORES); do tests/tools/sanity.sh $$core; done
+
+build: venv ## build the collection into .build/dist
+	tests/tools/importer.sh --build-only
+
+importer: venv ## build it, and import it as Galaxy would
+	tests/tools/importer.sh
+
+lab-up: venv ## start the test hypervisors of BACKEND afresh
+	python -m tests.lab up $(LAB_OPTIONS) $(BACKEND)
+
+lab-down: ## end them and leave nothing behind
+	.venv/bin/python -m tests.lab down $(BACKEND)
+
+lab: venv
+	@[ -e $(LAB_FILE) ] || $(MAKE) --no-print-directory lab-up
+
+bench: venv lab ## compare with other collections
+	python -m tests.benchmarks
+
+matrix: venv lab ## write docs/support-matrix.md
+	python -m tests.conformance.matrix
+
+changelog: venv ## turn the fragments into the release that galaxy.yml names
+	antsibull-changelog release
+
+clean: ## remove what the tools made, the lab excepted
+	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
+
+.PHONY: help system venv demo test test-full lint unit conformance integration sanity build importer \
+  lab-up lab-down lab bench matrix changelog clean

@@ -25,4 +25,4 @@ else
 fi
 echo "Installing: ${missing[*]}"
 "${become[@]}" apt-get update -qq
-"${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}"
+"${become[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${missing[@]}" >/dev/null

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Imports run one way, few files know Ansible, and an SDK is imported where it is needed."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+UTILS = PLUGINS / "module_utils"
+ROOMS = [
+    {"model"},
+    {"errors"},
+    {"support"},
+    {"driver"},
+    {"steps", "plan"},
+    {"planning"},
+    {"connection", "selection", "registry"},
+    {"endpoints"},
+    {"apply"},
+    {"report", "engine"},
+    {"runner"},
+]
+RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
+SHARED_WITH_DRIVERS = {"model", "errors", "driver", "support"}
+FROM_ANSIBLE = {
+    "runner.py": "ansible.module_utils.basic.AnsibleModule",
+    "session.py": "ansible.module_utils.basic.missing_required_lib",
+}
+every_file = pytest.mark.parametrize(
+    "path", sorted(UTILS.rglob("*.py")), ids=lambda path: path.relative_to(UTILS).as_posix()
+)
+
+
+def imports(path: Path, *, lazy: bool) -> Iterator[str]:
+    """Full names of what a file imports: at its top level, or also inside functions."""
+    folder = path.relative_to(PLUGINS.parent).parent.parts
+    nodes: list[ast.AST] = [ast.parse(path.read_text())]
+    for node in nodes:
+        if lazy or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            nodes.extend(ast.iter_child_nodes(node))
+        if isinstance(node, ast.Import):
+            yield from (name.name for name in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            package = folder[: len(folder) + 1 - node.level] if node.level else ()
+            start = [*package, node.module] if node.module else package
+            yield from (".".join([*start, name.name]) for name in node.names)
+
+
+@every_file
+def test_imports_run_one_way(path: Path) -> None:
+    room, *inside = path.relative_to(UTILS).with_suffix("").parts
+    ours = [name.partition("plugins.module_utils.")[2] for name in imports(path, lazy=True) if "plugins." in name]
+    for target, *rest in (name.split(".") for name in ours):
+        if room == "drivers":
+            assert target in SHARED_WITH_DRIVERS or (target == "drivers" and rest[0] == inside[0]), target
+        elif target == "drivers":
+            assert room == "registry"
+        else:
+            assert RANK[target] <= RANK[room], target
+
+
+@every_file
+def test_only_the_runner_knows_ansible_and_no_sdk_is_imported_at_the_top(path: Path) -> None:
+    known = {*sys.stdlib_module_names, "plugins"}
+    foreign = {name for name in imports(path, lazy=False) if name.partition(".")[0] not in known}
+    assert foreign <= {FROM_ANSIBLE.get(path.name)}
+    assert not any(name.startswith("ansible.") for name in set(imports(path, lazy=True)) - foreign)
