@@ -13,7 +13,7 @@ requirements:
   - PyYAML (connections file)
 attributes:
   action_group:
-    description: Use C(group/crossvirt.lifecycle.all) in C(module_defaults) to set options for every module of the collection.
+    description: C(group/crossvirt.lifecycle.all) in C(module_defaults) sets options for every module.
     support: full
     membership: [crossvirt.lifecycle.all]
   async:
@@ -34,7 +34,8 @@ attributes:
     description: Returns before and after of every VM that changes.
     support: full
 notes:
-  - Everything is found, planned and checked before the first change. If one VM is unknown, ambiguous or refused, nothing is changed.
+  - Everything is found, planned and checked before the first change.
+    If one VM is unknown, ambiguous or refused, nothing is changed.
   - Never use the task keyword C(timeout) on a changing task, it leaves the module running; use the options in seconds.
 """
 

@@ -9,7 +9,9 @@ class ModuleDocFragment:
     DOCUMENTATION = r"""
 options:
   wait_for:
-    description: What must hold before a VM counts as done, also when nothing had to change. Goes with a VM that runs afterwards.
+    description:
+      - What must hold before a VM counts as done, also when nothing had to change.
+      - Goes with a VM that runs afterwards.
     type: dict
     suboptions:
       guest:

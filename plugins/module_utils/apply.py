@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Carries out the plans of many VMs side by side, and knows neither Ansible nor any hypervisor.
 
-One coroutine per VM, a semaphore for `parallel`, a deadline per step, and one shared look per endpoint for all who wait.
+One coroutine per VM, a semaphore for `parallel`, a deadline per step, one shared look per endpoint for all who wait.
 """
 
 import asyncio
@@ -75,7 +75,7 @@ async def apply(runs: Sequence[Run], *, parallel: int, stop_on_failure: bool = F
             run.error = Cancelled("the task was cancelled")
         except CrossvirtError as error:
             run.error = error
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw costs one VM, not the result of all
             run.error = BackendError(f"unforeseen {type(error).__name__}: {error}")
             run.error.__cause__ = error
 

@@ -82,7 +82,7 @@ class Connection:
         return {str(self.settings[key]) for key in SECRETS if self.settings.get(key)}
 
     def reference(self) -> Any:
-        """Return what finds this connection again without its secrets: its name in the connections file, or its keys."""
+        """Return what finds this connection again, without secrets: its name in the connections file, or its keys."""
         if self.named:
             return self.label
         shown = {
@@ -94,8 +94,8 @@ class Connection:
 def settle(given: Mapping[str, Any] | None, environ: Mapping[str, str] | None = None) -> Connection:
     """Complete what the user gave.
 
-    Raises InvalidOption for a wrong or unknown key, NotFound for a name that the connections file lacks, ConnectionFailed
-    for a file that cannot be used, MissingLibrary without PyYAML where the file is needed.
+    Raises InvalidOption for a wrong or unknown key, NotFound for a name that the connections file lacks,
+    ConnectionFailed for a file that cannot be used, MissingLibrary without PyYAML where the file is needed.
     """
     environ = os.environ if environ is None else environ
     keys = {key: value for key, value in (given or {}).items() if value is not None}
@@ -103,16 +103,16 @@ def settle(given: Mapping[str, Any] | None, environ: Mapping[str, str] | None = 
     if named:
         if unwelcome := set(keys) - BESIDE_NAME:
             raise InvalidOption(
-                f"hypervisor.name {keys['name']!r} names an entry of the connections file; beside it only unreachable and "
-                f"connect_timeout_seconds may stand, not {', '.join(sorted(unwelcome))}"
+                f"hypervisor.name {keys['name']!r} names an entry of the connections file; beside it only unreachable "
+                f"and connect_timeout_seconds may stand, not {', '.join(sorted(unwelcome))}"
             )
         keys = entry(keys["name"], environ) | keys
     elif "name" not in keys:
         keys = from_environment(keys, environ) | keys
-    return checked(keys, named)
+    return checked(keys, named=named)
 
 
-def checked(keys: dict[str, Any], named: bool) -> Connection:
+def checked(keys: dict[str, Any], *, named: bool) -> Connection:
     """Hold the keys to what their type knows and to their own rules."""
     kind = keys.get("type")
     if kind not in KEYS:
@@ -123,16 +123,7 @@ def checked(keys: dict[str, Any], named: bool) -> Connection:
     if unknown := set(keys) - KEYS[kind]:
         raise InvalidOption(f"hypervisor: a {kind} connection does not know {', '.join(sorted(map(str, unknown)))}")
     settings = DEFAULTS | {key: coerced(key, value) for key, value in keys.items()}
-    hosts = tuple(settings.pop("hosts", ()))
-    if not hosts or not all(hosts):
-        raise InvalidOption("hypervisor.hosts must name at least one host, and none may be empty")
-    if len(set(hosts)) < len(hosts):
-        raise InvalidOption("hypervisor.hosts names a host twice")
-    for host in hosts:
-        if SECRET_IN_URI.search(host):
-            raise InvalidOption("hypervisor.hosts: a URI holds a secret; use username and password (or password_file)")
-        if settings["validate_certs"] and PLAINTEXT.match(host):
-            raise InvalidOption(f"hypervisor.hosts: {host} is not encrypted; this needs validate_certs: false")
+    hosts = checked_hosts(tuple(settings.pop("hosts", ())), verify=settings["validate_certs"])
     if settings["connect_timeout_seconds"] <= 0:
         raise InvalidOption("hypervisor.connect_timeout_seconds must be above 0")
     if "password_file" in settings:
@@ -142,6 +133,20 @@ def checked(keys: dict[str, Any], named: bool) -> Connection:
     label = settings.pop("name", None) or f"{kind} {', '.join(hosts)}"
     del settings["type"]
     return Connection(kind, hosts, label, settings, named)
+
+
+def checked_hosts(hosts: tuple[str, ...], *, verify: bool) -> tuple[str, ...]:
+    """Refuse hosts that are none, that hold a secret, or that would send everything in the clear."""
+    if not hosts or not all(hosts):
+        raise InvalidOption("hypervisor.hosts must name at least one host, and none may be empty")
+    if len(set(hosts)) < len(hosts):
+        raise InvalidOption("hypervisor.hosts names a host twice")
+    for host in hosts:
+        if SECRET_IN_URI.search(host):
+            raise InvalidOption("hypervisor.hosts: a URI holds a secret; use username and password (or password_file)")
+        if verify and PLAINTEXT.match(host):
+            raise InvalidOption(f"hypervisor.hosts: {host} is not encrypted; this needs validate_certs: false")
+    return hosts
 
 
 def coerced(key: str, value: Any) -> Any:

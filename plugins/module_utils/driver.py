@@ -72,7 +72,7 @@ class Driver(ABC):
 
     @abstractmethod
     def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
-        """Return the VMs that match, with the parts asked for, in a number of calls that does not grow with the fleet."""
+        """Return the VMs that match, with the parts asked for, in as many calls for a fleet as for one VM."""
 
     @abstractmethod
     def get_vms(self, ids: Collection[str], gather: Collection[Part] = ()) -> dict[str, Vm]:
@@ -92,7 +92,7 @@ class Driver(ABC):
 
     @abstractmethod
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
-        """Work out these creations against what the host has, changing nothing; a reason instead where one cannot be."""
+        """Work out these creations against what the host has, changing nothing; the reason where one cannot be."""
 
     @abstractmethod
     def start(self, vm_id: str) -> Operation:
@@ -104,14 +104,17 @@ class Driver(ABC):
 
     @abstractmethod
     def create(self, draft: Draft) -> Operation:
-        """Make the VM, stopped; ends with its id. A failure removes what this made, else names it as `left_behind`."""
+        """Make the VM, stopped; ends with its id. A failure removes what this made, else names it in `left_behind`."""
 
     @abstractmethod
     def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
         """Forget the VM, and remove of `disks`, `snapshots`, `saved_state`, `nvram` those named."""
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
-        """Return the reason why not, or None where it can; without a call, from what was read. Drivers narrow it, never widen it."""
+        """Return the reason why not, or None where it can; from what was read, without a call.
+
+        Drivers narrow it and never widen it.
+        """
         if getattr(type(self), capability) is getattr(Driver, capability):
             return f"{self.backend} cannot {capability.replace('_', ' ')} here"
         return vm.limits.get(capability) if vm and vm.limits else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several endpoints as one set: each is a driver plus the one thread that calls it, and a VM is found wherever it is."""
+"""Several endpoints as one set: each is a driver plus the thread that calls it, and a VM is found wherever it is."""
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Self, TypeVar
 from .connection import Connection
 from .driver import Driver
 from .errors import Ambiguous, BackendError, ConnectionFailed, CrossvirtError, NotFound, Timeout
-from .model import Part, PowerState, Ref, Selection, Vm, Wanted
+from .model import Part, PowerState, Ref, Vm, Wanted
 from .support.workers import Worker
 
 T = TypeVar("T")
@@ -155,7 +155,7 @@ class Endpoints:
         await asyncio.gather(*(member.close() for member in self.members))
 
 
-def choose(ref: Ref, found: Sequence[Found], complete: bool) -> Found:
+def choose(ref: Ref, found: Sequence[Found], *, complete: bool) -> Found:
     """Return the one VM that is meant.
 
     Raises Ambiguous, NotFound, or ConnectionFailed where a silent endpoint could hold another VM of that name.
@@ -165,12 +165,13 @@ def choose(ref: Ref, found: Sequence[Found], complete: bool) -> Found:
     if not complete and not safe:
         raise ConnectionFailed(f"{ref} may stand for another VM while an endpoint does not answer; use uuid")
     if not candidates:
-        raise NotFound(f"there is no VM with {ref}")
+        silent = "" if complete else " on the endpoints that answer"
+        raise NotFound(f"there is no VM with {ref}{silent}")
     return one_of(str(ref), candidates)
 
 
 def one_of(what: str, candidates: Sequence[Found]) -> Found:
-    """Return the only candidate, or of one VM that is defined on several hosts the only active one; raises Ambiguous."""
+    """Return the only candidate, or of one VM defined on several hosts the only active one; raises Ambiguous."""
     if len(candidates) == 1:
         return candidates[0]
     if len({one.vm.uuid for one in candidates}) == 1:
@@ -182,7 +183,7 @@ def one_of(what: str, candidates: Sequence[Found]) -> Found:
     raise Ambiguous(f"{what} stands for more than one VM: {listed}", candidates=facts)
 
 
-def choose_all(selection: Selection, found: Sequence[Found]) -> list[Found | CrossvirtError]:
+def choose_all(found: Sequence[Found]) -> list[Found | CrossvirtError]:
     """Return for a selection each VM once, by name then id."""
     groups: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: (one.vm.name, one.vm.id)):

@@ -22,12 +22,12 @@ Warn = Callable[[str], None]
 Missing = Callable[[Endpoints, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
 
 
-def no_parts(params: Params) -> Collection[Part]:
+def no_parts(_params: Params) -> Collection[Part]:
     """Gather nothing beyond the base fields."""
     return ()
 
 
-def never(params: Params) -> bool:
+def never(_params: Params) -> bool:
     """Nothing here can destroy anything."""
     return False
 
@@ -36,9 +36,9 @@ def never(params: Params) -> bool:
 class Job:
     """What a module asks of the engine.
 
-    `plan` plans one VM that is there, `missing` answers for entries that are not (else NotFound), `gather` says which parts
-    planning needs, `own_keys` are the options that an entry of `vms` may carry, `careful` says whether `select` without
-    `max_vms` means one VM at most.
+    `plan` plans one VM that is there, `missing` answers for entries that are not (else NotFound), `gather` says which
+    parts planning needs, `own_keys` are the options that an entry of `vms` may carry, `careful` says whether `select`
+    without `max_vms` means one VM at most.
     """
 
     plan: Callable[[Driver, Vm, Params], Plan]
@@ -93,7 +93,7 @@ async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, par
     gather = {*job.gather(params), *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
     found = await endpoints.find(refs_of(wanted), gather)
     if isinstance(wanted, Selection):
-        chosen: list[Found | CrossvirtError] = choose_all(wanted, found)
+        chosen: list[Found | CrossvirtError] = choose_all(found)
         limit = params["max_vms"] if params["max_vms"] is not None else 1 if job.careful(params) else None
         if limit is not None and len(chosen) > limit:
             raise CapacityExceeded(f"select matches {len(chosen)} VMs and max_vms is {limit}; nothing was changed")
@@ -119,7 +119,7 @@ async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, par
 def named(ref: Ref, found: Sequence[Found], endpoints: Endpoints) -> Found | CrossvirtError:
     """Return the VM that is meant, or what is wrong."""
     try:
-        return choose(ref, found, endpoints.complete)
+        return choose(ref, found, complete=endpoints.complete)
     except CrossvirtError as error:
         return error
 
@@ -189,7 +189,7 @@ async def chosen_for_reading(
     for entry in wanted:
         twins = [one for one in found if entry.ref.matches(one.vm)]
         same = len({one.vm.uuid for one in twins}) == 1
-        chosen += twins if same and len(twins) > 1 else [choose(entry.ref, found, endpoints.complete)]
+        chosen += twins if same and len(twins) > 1 else [choose(entry.ref, found, complete=endpoints.complete)]
     return chosen
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 
 class CrossvirtError(Exception):
-    """Any failure of ours: its class name is what a playbook tests, its facts stand in the result beside the message."""
+    """Any failure of ours: a playbook tests its class name; its facts stand in the result beside the message."""
 
     def __init__(self, message: str, **facts: Any) -> None:
         super().__init__(message)

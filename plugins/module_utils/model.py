@@ -7,7 +7,7 @@ A part that was not gathered is None and left out of documents; a part that was 
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any, Self
+from typing import Any
 
 
 class PowerState(StrEnum):
@@ -103,7 +103,7 @@ class Snapshot:
     unrevertable: str | None = None
     children: tuple["Snapshot", ...] = ()
 
-    def walk(self) -> list[Self]:
+    def walk(self) -> list["Snapshot"]:
         """Return this snapshot and all below it, parents first."""
         return [self, *(below for child in self.children for below in child.walk())]
 

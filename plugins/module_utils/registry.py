@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From the name of a backend to its driver; written out, so that every driver ships and only the one in use is imported."""
+"""From the name of a backend to its driver; written out, so that all ship and only the one in use is imported."""
 
 from .driver import Driver
 from .errors import Unsupported

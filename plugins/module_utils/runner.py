@@ -19,7 +19,7 @@ Options = dict[str, Any]
 ONE_OF = (*REFS, "vms", "select")
 
 
-class Module(AnsibleModule):  # type: ignore[misc]
+class Module(AnsibleModule):
     """An AnsibleModule whose own refusals of options are InvalidOption too."""
 
     def fail_json(self, msg: str, **facts: Any) -> NoReturn:

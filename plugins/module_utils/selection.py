@@ -63,7 +63,7 @@ def entry_from(item: Any, params: Params, own_keys: Collection[str]) -> Entry:
     refs = [key for key in REFS if key in keys] if isinstance(keys, dict) else []
     if len(refs) != 1 or not isinstance(keys[refs[0]], str) or not keys[refs[0]]:
         raise InvalidOption(
-            f"an entry of vms is a name, or has exactly one of {', '.join(REFS)}, with a text that is not empty; not {item!r}"
+            f"an entry of vms is a name, or has exactly one of {', '.join(REFS)}, with a text in it; not {item!r}"
         )
     own = {key: value for key, value in keys.items() if key not in REFS}
     if unknown := set(own) - set(own_keys):

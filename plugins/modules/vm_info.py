@@ -56,17 +56,17 @@ vms:
     cluster: {description: "The cluster, or null.", type: str, returned: always}
     folder: {description: "The folder, or null.", type: str, returned: always}
     pool: {description: "The resource pool, or null.", type: str, returned: always}
-    state: {description: "One of running, stopped, paused, suspended, crashed, changing, unknown.", type: str, returned: always}
+    state: {description: The power state, type: str, returned: always}
     state_reason: {description: "Why it is in that state, or null.", type: str, returned: always}
     template: {description: Whether it is a template., type: bool, returned: always}
     cpus: {description: The number of virtual CPUs., type: int, returned: always}
     memory_bytes: {description: The memory in bytes., type: int, returned: always}
     labels: {description: Lists of values by key., type: dict, returned: if gathered}
-    config: {description: "guest_os, notes, firmware, secure_boot and hardware.", type: dict, returned: if gathered}
+    config: {description: "Its guest_os, notes, firmware, secure_boot, hardware.", type: dict, returned: if gathered}
     disks: {description: The drives in their order., type: list, elements: dict, returned: if gathered}
     nics: {description: The NICs in their order., type: list, elements: dict, returned: if gathered}
     snapshots: {description: Trees of snapshots., type: list, elements: dict, returned: if gathered}
-    guest: {description: "Whether the guest can be reached, its host name, OS and addresses.", type: dict, returned: if gathered}
+    guest: {description: "Whether it is reachable, its host name, OS and addresses.", type: dict, returned: if gathered}
 """
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PLANNING_ONLY, Part

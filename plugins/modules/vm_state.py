@@ -21,7 +21,8 @@ options:
   state:
     description:
       - V(running), V(stopped) (off), V(paused) (in memory) and V(suspended) (on disk) are states.
-      - V(restarted) is a whole shutdown and start, which puts pending hardware into effect; V(reset) is the hypervisor's reset button.
+      - V(restarted) is a whole shutdown and start, which puts pending hardware into effect.
+      - V(reset) is the hypervisor's reset button.
     type: str
     required: true
     choices: [running, stopped, paused, suspended, restarted, reset]
@@ -97,8 +98,14 @@ vms:
       elements: dict
       returned: always
       contains:
-        action: {description: "One of start, stop, shutdown, pause, resume, suspend, discard_state, reset.", type: str, returned: always}
-        outcome: {description: "One of done, timeout, failed, cancelled.", type: str, returned: in a real run}
+        action:
+          description: One of start, stop, shutdown, pause, resume, suspend, discard_state, reset.
+          type: str
+          returned: always
+        outcome:
+          description: One of done, timeout, failed, cancelled.
+          type: str
+          returned: in a real run
     before: {description: The state before., type: dict, returned: unless the task was refused}
     after: {description: The state after., type: dict, returned: unless the task was refused}
     error: {description: The class of what went wrong., type: str, returned: on failure}

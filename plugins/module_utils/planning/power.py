@@ -38,7 +38,7 @@ def plan_power(
 ) -> Plan:
     """Plan the way to a state, or an action; `deaf` is the reason why the guest cannot be asked.
 
-    Raises InvalidState where there is no way from here to there, Unsupported where only the guest could and cannot be asked.
+    Raises InvalidState where there is no way from here to there, Unsupported where the guest cannot hear.
     """
     hard = policy.method == "hard" or (policy.method == "auto" and deaf is not None)
     force = Stop() if policy.on_timeout == "force" else None

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Daemon threads for calls that block: one that hangs in a C library dies with the process instead of keeping it alive."""
+"""Daemon threads for calls that block: one that hangs in a C library dies with the process, and not the other way."""
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from functools import partial
 from queue import Empty, SimpleQueue
 from threading import Thread
 from typing import Any, TypeVar
@@ -17,7 +18,7 @@ def settle(future: Future[Any], call: Callable[[], Any]) -> None:
         return
     try:
         result = call()
-    except BaseException as error:
+    except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the future
         future.set_exception(error)
     else:
         future.set_result(result)
@@ -59,7 +60,7 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], parallel: int) -> l
                 future, item = todo.get_nowait()
             except Empty:
                 return
-            settle(future, lambda: call(item))
+            settle(future, partial(call, item))
 
     for _ in range(min(parallel, len(items))):
         Thread(target=work, daemon=True).start()

@@ -139,7 +139,7 @@ class LibvirtDriver(Driver):
         call: Callable[[Any], object],
         abort: Callable[[], object] | None = None,
     ) -> Operation:
-        """Run a power call; libvirt's answer to every wrong state is one code, so look whether the goal holds already."""
+        """Run a power call; libvirt's answer to every wrong state is one code, so look whether the goal holds."""
         domain = self.domain(vm_id)
 
         def harmless() -> None:

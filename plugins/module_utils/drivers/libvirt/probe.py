@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a connection failed: libvirt has one code for everything, so look step by step: name, TCP, TLS, our certificate."""
+"""Why a connection failed: libvirt has one code for all, so look step by step at name, TCP, TLS, our certificate."""
 
 import socket
 import ssl

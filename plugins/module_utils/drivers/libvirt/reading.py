@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Reading VMs: a fleet in three calls, whatever its size; more per VM only for the parts that libvirt has per VM alone."""
+"""Reading VMs: a fleet in three calls, whatever its size; more only for the parts that libvirt has per VM alone."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -38,7 +38,7 @@ class Reader:
             saved = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)}
             transient = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
             return [
-                Row(domain, self._vm(domain, numbers, uuid in saved, uuid in transient))
+                Row(domain, self._vm(domain, numbers, saved=uuid in saved, transient=uuid in transient))
                 for domain, numbers in statistics
                 for uuid in [domain.UUIDString()]
             ]
@@ -69,7 +69,7 @@ class Reader:
         _same, maximum_kib, _now, cpus, _time = domain.info()
         return {"state.state": state, "state.reason": reason, "balloon.maximum": maximum_kib, "vcpu.current": cpus}
 
-    def _vm(self, domain: Any, numbers: dict[str, Any], saved: bool, transient: bool) -> Vm:
+    def _vm(self, domain: Any, numbers: dict[str, Any], *, saved: bool, transient: bool) -> Vm:
         state, reason = numbers["state.state"], numbers["state.reason"]
         job = convert.needs_job(state, reason) and domain.jobInfo()[0] != self._libvirt.VIR_DOMAIN_JOB_NONE
         uuid = domain.UUIDString()
@@ -101,7 +101,7 @@ class Reader:
             raise self._session.ours(error, f"reading {vm.name}") from error
 
     def _guest(self, domain: Any, vm: Vm, xml: ET.Element) -> Guest:
-        """Ask the guest's agent where it is connected; else only the DHCP server of libvirt's network knows addresses."""
+        """Ask the guest's agent where it is connected; else only the DHCP server of its network knows addresses."""
         lib = self._libvirt
         if vm.state != "running":
             return Guest(reachable=False)

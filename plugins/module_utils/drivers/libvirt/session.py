@@ -191,7 +191,7 @@ class Session:
 
 
 def pki_folder(settings: dict[str, Any]) -> str:
-    """Make the private folder of links that libvirt's `pkipath` wants; raises InvalidOption for a file that is not there."""
+    """Make the private folder of links that libvirt's `pkipath` wants; raises InvalidOption without the files."""
     names = {"ca_path": "cacert.pem", "client_cert": "clientcert.pem", "client_key": "clientkey.pem"}
     if ("client_cert" in settings) != ("client_key" in settings):
         raise InvalidOption("hypervisor: client_cert and client_key go together")
