@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 
 from .connection import HYPERVISOR, Connection, settle
-from .engine import Job, change, read, survey
+from .engine import Job, OpenDriver, change, read, survey
 from .errors import Cancelled, CrossvirtError, InvalidOption
 from .model import Part, plain
+from .registry import driver_class
 from .report import Result, failure
 from .selection import BULK, REFS, WHICH
 
@@ -28,20 +29,22 @@ class Module(AnsibleModule):
         raise SystemExit(1)
 
 
-def run_job(options: Options, job: Job, **rules: Any) -> None:
+def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, **rules: Any) -> None:
     """Carry out a module that changes VMs."""
     spec = {"hypervisor": HYPERVISOR, **WHICH, **BULK, **options}
     module = Module(spec, mutually_exclusive=[ONE_OF], required_one_of=[ONE_OF], supports_check_mode=True, **rules)
     for key in ("parallel", "max_vms"):
         if module.params[key] is not None and module.params[key] < (key == "parallel"):
             module.fail_json(f"{key} must not be {module.params[key]}")
-    answer(
-        module,
-        lambda connection: change(connection, module.params, job, check_mode=module.check_mode, warn=module.warn),
-    )
+
+    async def results(connection: Connection) -> Result:
+        params, check_mode = module.params, module.check_mode
+        return await change(connection, params, job, check_mode=check_mode, warn=module.warn, drivers=drivers)
+
+    answer(module, results)
 
 
-def run_info(options: Options) -> None:
+def run_info(options: Options, *, drivers: OpenDriver = driver_class) -> None:
     """Return documents of VMs."""
     module = Module(
         {"hypervisor": HYPERVISOR, **WHICH, **options}, mutually_exclusive=[ONE_OF], supports_check_mode=True
@@ -49,17 +52,20 @@ def run_info(options: Options) -> None:
 
     async def documents(connection: Connection) -> Result:
         gather = [Part(name) for name in module.params["gather"] or ()]
-        return {"changed": False, "vms": await read(connection, module.params, gather, warn=module.warn)}
+        vms = await read(connection, module.params, gather, warn=module.warn, drivers=drivers)
+        return {"changed": False, "vms": vms}
 
     answer(module, documents)
 
 
-def run_survey(ask: Callable[[Any], dict[str, Sequence[Any]]], keys: Sequence[str]) -> None:
+def run_survey(
+    ask: Callable[[Any], dict[str, Sequence[Any]]], keys: Sequence[str], *, drivers: OpenDriver = driver_class
+) -> None:
     """Return lists that every endpoint gives a part of."""
     module = Module({"hypervisor": HYPERVISOR}, supports_check_mode=True)
 
     async def lists(connection: Connection) -> Result:
-        answers = await survey(connection, ask, warn=module.warn)
+        answers = await survey(connection, ask, warn=module.warn, drivers=drivers)
         return {"changed": False, **{key: plain([one for part in answers for one in part[key]]) for key in keys}}
 
     answer(module, lists)
