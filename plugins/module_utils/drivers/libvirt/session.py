@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One connection to a libvirt daemon: opening it with our TLS rules, and its errors in our words."""
 
+import atexit
 import shutil
+import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
@@ -34,6 +36,8 @@ from ...errors import (
 from ...support.workers import start
 from .probe import diagnose
 
+OWN_PKI = {"ca_path", "client_cert", "client_key"}
+LIBVIRT_CA = Path("/etc/pki/CA/cacert.pem")
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 3  # a host that died is noticed after 20 seconds
 
 # Codes of virErrorNumber, https://libvirt.org/html/libvirt-virterror.html, as of libvirt 9.0.
@@ -101,7 +105,7 @@ class Session:
     def __init__(self, settings: dict[str, Any], uri: str) -> None:
         self.libvirt = prepared()
         self.uri = uri
-        self._pki = pki_folder(settings) if "client_cert" in settings or "ca_path" in settings else None
+        self._pki = pki_folder(settings) if transport_of(uri) == "tls" and OWN_PKI & settings.keys() else None
         try:
             self.conn = self._open(settings)
             with self.translated("asking who answers"):
@@ -199,9 +203,22 @@ def pki_folder(settings: dict[str, Any]) -> str:
         if not Path(settings[key]).is_file():
             raise InvalidOption(f"hypervisor.{key}: there is no file {settings[key]} where the module runs")
     folder = tempfile.mkdtemp(prefix="crossvirt-")
-    for key in names.keys() & settings.keys():
-        (Path(folder) / names[key]).symlink_to(Path(settings[key]).resolve())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)  # an open() that hangs never comes to close()
+    for key, path in {"ca_path": default_ca(), **settings}.items():
+        if key in names:
+            (Path(folder) / names[key]).symlink_to(Path(path).resolve())
     return folder
+
+
+def default_ca() -> str:
+    """Return the CA file where none is given: libvirt's own, else the system's."""
+    return str(LIBVIRT_CA if LIBVIRT_CA.exists() else ssl.get_default_verify_paths().cafile)
+
+
+def transport_of(uri: str) -> str:
+    """Return how a URI reaches its host; without a word for it, a host name means TLS."""
+    parts = urlsplit(uri)
+    return parts.scheme.partition("+")[2] or ("tls" if parts.hostname else "unix")
 
 
 def full_uri(uri: str, settings: dict[str, Any], pki: str | None) -> str:
@@ -215,13 +232,15 @@ def full_uri(uri: str, settings: dict[str, Any], pki: str | None) -> str:
             f"hypervisor.hosts: {uri!r} is not a libvirt URI, such as qemu+tls://kvm1.example.com/system"
         )
     query = dict(parse_qsl(parts.query, keep_blank_values=True))
-    transport = parts.scheme.partition("+")[2] or ("tls" if parts.netloc and parts.scheme != "test" else "")
+    transport = transport_of(uri)
     if settings["validate_certs"] and query.get("no_verify", "0") != "0":
         raise InvalidOption(f"hypervisor.hosts: no_verify in {uri} contradicts validate_certs: true")
     if transport in ("tls", "ssh", "libssh", "libssh2") and not settings["validate_certs"]:
         query["no_verify"] = "1"
-    if transport == "tls" and pki:
+    if pki:
         query["pkipath"] = pki
+    if pki and not settings["validate_certs"]:
+        query["no_sanity"] = "1"  # our own certificate need not be of a CA that we trust
     if transport == "ssh":
         query["no_tty"] = "1"  # never ask anybody
     return urlunsplit(parts._replace(query=urlencode(query, quote_via=quote)))
