@@ -1,19 +1,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The examples of docs/contract.md are played, each task through its own module, and give the results shown."""
 
-import importlib
-import json
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from ansible.module_utils.testing import patch_module_args
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils import runner
 
 from tests.unit.contract_page import SECTIONS, words
+from tests.unit.harness import run
 from tests.unit.memory import drivers_of
 from tests.unit.world import GIB, Volume, World
 
@@ -21,7 +16,6 @@ SHOWN = {
     heading.rpartition(" ")[2]: section.examples for heading, section in SECTIONS.items() if "Example of" in heading
 }
 MODULES = sorted(SHOWN.keys() - {"inventory"})
-Play = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 def fleet() -> World:
@@ -35,28 +29,6 @@ def fleet() -> World:
         for name in words(row["snapshots"]):
             world.snap(machine, name)
     return world
-
-
-@pytest.fixture
-def play(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Play:
-    """Run a task as written, in this process, against the fleet of the page."""
-    connections = tmp_path / "connections.yml"
-    connections.write_text(yaml.safe_dump({"hypervisors": {"kvm": {"type": "libvirt", "hosts": ["kvm1", "kvm2"]}}}))
-    monkeypatch.setenv("CROSSVIRT_CONNECTIONS", str(connections))
-
-    def run(task: dict[str, Any]) -> dict[str, Any]:
-        ((name, options),) = ((key, value) for key, value in task.items() if "." in key)
-        short = name.rpartition(".")[2]
-        module = importlib.import_module(f"ansible_collections.crossvirt.lifecycle.plugins.modules.{short}")
-        for runs in {"run_job", "run_info", "run_survey"} & vars(module).keys():
-            monkeypatch.setattr(module, runs, partial(getattr(runner, runs), drivers=drivers_of(fleet())))
-        arguments = {**options, "_ansible_check_mode": task.get("check_mode", False)}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            module.main()
-        result: dict[str, Any] = json.loads(capsys.readouterr().out)
-        return result
-
-    return run
 
 
 def completed(shown: dict[str, Any]) -> dict[str, Any]:
@@ -74,7 +46,11 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_task_gives_the_result_shown(module: str, play: Play) -> None:
+def test_task_gives_the_result_shown(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    connections = tmp_path / "connections.yml"
+    connections.write_text(yaml.safe_dump({"hypervisors": {"kvm": {"type": "libvirt", "hosts": ["kvm1", "kvm2"]}}}))
+    monkeypatch.setenv("CROSSVIRT_CONNECTIONS", str(connections))
     ((task,), shown) = SHOWN[module]
-    result = play(task)
-    assert {key: value for key, value in result.items() if key != "invocation"} == completed(shown)
+    options, check_mode = task[f"crossvirt.lifecycle.{module}"], task.get("check_mode", False)
+    result = run(module, options, check_mode=check_mode, drivers=drivers_of(fleet()))
+    assert {key: value for key, value in result.items() if key not in ("invocation", "warnings")} == completed(shown)
