@@ -3,6 +3,7 @@
 
 One coroutine per VM, a semaphore for `parallel`, a deadline per step, one shared look per endpoint for all who wait.
 """
+from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
@@ -110,7 +111,7 @@ async def perform(run: Run, step: Step, observer: Observer) -> None:
     except asyncio.CancelledError:
         report.setdefault("outcome", "cancelled")
         raise
-    except CrossvirtError:
+    except Exception:
         report["outcome"] = "failed"
         raise
 

@@ -11,6 +11,7 @@ from unittest.mock import patch
 
 from ansible.module_utils import basic
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import runner
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import Connection, settle
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import OpenDriver
 
 from tests.unit.memory import drivers_of
@@ -54,5 +55,15 @@ def play(
     world: World, module: str, *, check_mode: bool = False, hypervisor: dict[str, Any] | None = None, **options: Any
 ) -> Result:
     """Run a module against a world in memory; the connection is called `memory` and leads to all hosts."""
-    connection = {"type": "libvirt", "name": "memory", "hosts": list(world.sites), **(hypervisor or {})}
-    return run(module, {"hypervisor": connection, **options}, check_mode=check_mode, drivers=drivers_of(world))
+    given = {"hypervisor": keys_of(world) | (hypervisor or {}), **options}
+    return run(module, given, check_mode=check_mode, drivers=drivers_of(world))
+
+
+def keys_of(world: World) -> Result:
+    """Return the `hypervisor` option that leads to all hosts of a world."""
+    return {"type": "libvirt", "name": "memory", "hosts": list(world.sites)}
+
+
+def connection_to(world: World, **keys: Any) -> Connection:
+    """Return the settled connection to all hosts of a world."""
+    return settle(keys_of(world) | keys, {})

@@ -131,9 +131,7 @@ class MemoryDriver(Driver):
 
         def off(machine: Machine) -> None:
             self._enter(machine, STOPPED, {RUNNING, PAUSED, CRASHED})
-            machine.memory = ""
-            if machine.transient:
-                self.world.machines.remove(machine)
+            self.world.off(machine)
 
         return self._task("stop", vm_id, off, STOPPED)
 
@@ -272,7 +270,7 @@ class MemoryDriver(Driver):
 
     def _machines(self) -> list[Machine]:
         sites = self.world.sites
-        return [one for one in self.world.machines if sites[one.host].identity == self.identity]
+        return [one for one in self.world.now() if sites[one.host].identity == self.identity]
 
     def _machine(self, vm_id: str) -> Machine:
         for machine in self._machines():

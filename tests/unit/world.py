@@ -99,6 +99,7 @@ class Machine:
     seconds: dict[str, float] = field(default_factory=dict)  # how long a task takes, by method
     off_at: float | None = None
     awake_at: float = 0
+    stubborn: bool = False  # its tasks cannot be aborted
     task: str | None = None
 
     @property
@@ -182,6 +183,7 @@ class World:
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.guest_seconds = 0.0  # how long a guest takes to boot, and to shut down
         self.fail_create: Exception | None = None
+        self.under_way = self.peak = 0  # tasks at the same time, now and at most
 
     @property
     def writes(self) -> list[str]:
@@ -236,10 +238,21 @@ class World:
         machine.current = taken.id
         return taken
 
+    def now(self) -> list[Machine]:
+        """Return the VMs that are there now, those off whose guests have shut down since."""
+        for machine in list(self.machines):
+            if machine.off_at is not None and time.monotonic() >= machine.off_at:
+                self.off(machine)
+        return self.machines
+
+    def off(self, machine: Machine) -> None:
+        """Turn a VM off; one that is transient is gone then."""
+        machine.state, machine.off_at, machine.memory = PowerState.STOPPED, None, ""
+        if machine.transient:
+            self.machines.remove(machine)
+
     def vm(self, machine: Machine, parts: set[Part]) -> Vm:
         """Return a VM as it reads now, with these parts."""
-        if machine.off_at is not None and time.monotonic() >= machine.off_at:
-            machine.state, machine.off_at, machine.memory = PowerState.STOPPED, None, ""
         state = machine.state
         if machine.task or machine.changing_reads:
             state, machine.changing_reads = PowerState.CHANGING, max(machine.changing_reads - 1, 0)
@@ -312,6 +325,8 @@ class World:
             if machine.task:
                 raise Busy(f"{machine.name} is held by {machine.task}")
             machine.task = method
+            self.under_way += 1
+            self.peak = max(self.peak, self.under_way)
         operation, aborted = Operation(), Event()
 
         def task() -> str | None:
@@ -323,8 +338,10 @@ class World:
                 with self.lock:
                     return work()
             finally:
-                machine.task = None
+                with self.lock:
+                    machine.task = None
+                    self.under_way -= 1
 
-        operation.abort = aborted.set
+        operation.abort = None if machine.stubborn else aborted.set
         start(operation, task)
         return operation
