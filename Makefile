@@ -38,7 +38,7 @@ lint: venv ## formats, types, licences, changelog, and Ansible's production prof
 	ruff check
 	ruff format --check
 	mypy -p ansible_collections.crossvirt.lifecycle.plugins -p tests
-	reuse lint --quiet
+	reuse lint --lines
 	antsibull-changelog lint
 	yamllint --strict .
 	ansible-lint

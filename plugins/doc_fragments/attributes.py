@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What every module of the collection keeps to."""
 
+from __future__ import annotations
+
 
 class ModuleDocFragment:
     """Attributes: `changing` goes with modules that change VMs, `info` with those that only read."""

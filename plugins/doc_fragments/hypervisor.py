@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """The `hypervisor` option, the same in every module."""
 
+from __future__ import annotations
+
 
 class ModuleDocFragment:
     """Connection."""

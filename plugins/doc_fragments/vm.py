@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Which VMs a task means."""
 
+from __future__ import annotations
+
 
 class ModuleDocFragment:
     """Choice of VMs; `bulk` goes with modules that change them."""

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """What to wait for after a change."""
 
+from __future__ import annotations
+
 
 class ModuleDocFragment:
     """The `wait_for` option."""

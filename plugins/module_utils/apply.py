@@ -3,6 +3,7 @@
 
 One coroutine per VM, a semaphore for `parallel`, a deadline per step, one shared look per endpoint for all who wait.
 """
+
 from __future__ import annotations
 
 import asyncio

@@ -5,6 +5,8 @@ Order: task, then the environment (unnamed) or the connections file (named), the
 defaults, because a default there could not be told from a value that the user gave.
 """
 
+from __future__ import annotations
+
 import os
 import re
 from collections.abc import Mapping
@@ -85,13 +87,18 @@ class Connection:
         """Return what finds this connection again, without secrets: its name in the connections file, or its keys."""
         if self.named:
             return self.label
+        left_out = {*SECRETS, "unreachable"}
         shown = {
-            key: value for key, value in self.settings.items() if key not in SECRETS and DEFAULTS.get(key) != value
+            key: value for key, value in self.settings.items() if key not in left_out and DEFAULTS.get(key) != value
         }
         return {"type": self.type, "hosts": list(self.hosts), **shown}
 
 
-def settle(given: Mapping[str, Any] | None, environ: Mapping[str, str] | None = None) -> Connection:
+def settle(
+    given: Mapping[str, Any] | None,
+    environ: Mapping[str, str] | None = None,
+    defaults: Mapping[str, Any] = DEFAULTS,
+) -> Connection:
     """Complete what the user gave.
 
     Raises InvalidOption for a wrong or unknown key, NotFound for a name that the connections file lacks,
@@ -109,10 +116,10 @@ def settle(given: Mapping[str, Any] | None, environ: Mapping[str, str] | None = 
         keys = entry(keys["name"], environ) | keys
     elif "name" not in keys:
         keys = from_environment(keys, environ) | keys
-    return checked(keys, named=named)
+    return checked(keys, defaults, named=named)
 
 
-def checked(keys: dict[str, Any], *, named: bool) -> Connection:
+def checked(keys: dict[str, Any], defaults: Mapping[str, Any], *, named: bool) -> Connection:
     """Hold the keys to what their type knows and to their own rules."""
     kind = keys.get("type")
     if kind not in KEYS:
@@ -122,7 +129,7 @@ def checked(keys: dict[str, Any], *, named: bool) -> Connection:
         )
     if unknown := set(keys) - KEYS[kind]:
         raise InvalidOption(f"hypervisor: a {kind} connection does not know {', '.join(sorted(map(str, unknown)))}")
-    settings = DEFAULTS | {key: coerced(key, value) for key, value in keys.items()}
+    settings = {**defaults} | {key: coerced(key, value) for key, value in keys.items()}
     hosts = checked_hosts(tuple(settings.pop("hosts", ())), verify=settings["validate_certs"])
     if settings["connect_timeout_seconds"] <= 0:
         raise InvalidOption("hypervisor.connect_timeout_seconds must be above 0")

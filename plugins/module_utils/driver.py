@@ -6,6 +6,8 @@ A driver is one endpoint. It is called from one thread; reads return when they k
 Only errors of ours leave a driver; native ids and native words stay inside.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The course of every task: read, plan all, check, apply unless in check mode, read back, report. Knows no Ansible."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ from .apply import Run, apply
 from .connection import Connection
 from .driver import Driver
 from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
-from .errors import CapacityExceeded, CrossvirtError, InvalidOption, NotFound
+from .errors import CapacityExceeded, CrossvirtError, InvalidOption, MissingLibrary, NotFound, Unsupported
 from .model import PLANNING_ONLY, Part, Ref, Selection, Vm, plain
 from .plan import Plan
 from .registry import driver_class
@@ -162,17 +164,56 @@ async def read_back(endpoints: Endpoints, runs: Sequence[Run], gather: Collectio
     return [seen.get(run, None if run.steps else run.vm) for run in runs]
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one connection's VMs are, and why some may be missing."""
+
+    connection: Connection
+    documents: list[Result]
+    failures: Sequence[CrossvirtError] = ()
+
+
 async def read(
     connection: Connection, params: Params, gather: Collection[Part], *, warn: Warn, drivers: OpenDriver = driver_class
 ) -> list[Result]:
     """Return documents of the VMs that the options mean, or of all where they mean none in particular."""
     everything = all(params[key] is None for key in ("name", "uuid", "id", "path", "vms", "select"))
-    wanted = Selection() if everything else wanted_from(params)
+    reading = await read_one(connection, Selection() if everything else wanted_from(params), gather, drivers)
+    for problem in reading.failures:
+        warn(str(problem))
+    return reading.documents
+
+
+async def read_all(
+    connections: Sequence[Connection],
+    wanted: Selection,
+    gather: Collection[Part],
+    *,
+    drivers: OpenDriver = driver_class,
+) -> list[Reading]:
+    """Read many connections side by side; where `unreachable` is `warn`, one that fails is a reading without VMs."""
+
+    async def look(connection: Connection) -> Reading:
+        try:
+            return await read_one(connection, wanted, gather, drivers)
+        except (InvalidOption, MissingLibrary, Unsupported):  # trying again, or elsewhere, will not help
+            raise
+        except CrossvirtError as error:
+            if connection.settings["unreachable"] == "fail":
+                raise
+            return Reading(connection, [], [error])
+
+    return list(await asyncio.gather(*map(look, connections)))
+
+
+async def read_one(
+    connection: Connection, wanted: list[Entry] | Selection, gather: Collection[Part], drivers: OpenDriver
+) -> Reading:
+    """Read one connection."""
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
-        for problem in endpoints.failures:
-            warn(str(problem))
-        return [document(one, connection) for one in await chosen_for_reading(endpoints, wanted, gather)]
+        found = await chosen_for_reading(endpoints, wanted, gather)
+        return Reading(connection, [document(one, connection) for one in found], endpoints.failures)
     finally:
         await endpoints.close()
 

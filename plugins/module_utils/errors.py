@@ -8,6 +8,8 @@ CrossvirtError
   Unsupported  PermissionDenied  CapacityExceeded  Timeout  Cancelled  BackendError
 """
 
+from __future__ import annotations
+
 from typing import Any
 
 

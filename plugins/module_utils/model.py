@@ -4,10 +4,12 @@
 A part that was not gathered is None and left out of documents; a part that was gathered is never None.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, TypeAlias
 
 
 class PowerState(StrEnum):
@@ -101,9 +103,9 @@ class Snapshot:
     current: bool = False
     consistency: str = "crash"
     unrevertable: str | None = None
-    children: tuple["Snapshot", ...] = ()
+    children: tuple[Snapshot, ...] = ()
 
-    def walk(self) -> list["Snapshot"]:
+    def walk(self) -> list[Snapshot]:
         """Return this snapshot and all below it, parents first."""
         return [self, *(below for child in self.children for below in child.walk())]
 
@@ -296,7 +298,7 @@ class Selection:
         )
 
 
-Wanted = tuple[Ref, ...] | Selection
+Wanted: TypeAlias = "tuple[Ref, ...] | Selection"
 
 
 def plain(value: Any) -> Any:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the name of a backend to its driver; written out, so that all ship and only the one in use is imported."""
 
+from __future__ import annotations
+
 from .driver import Driver
 from .errors import Unsupported
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What comes back: the results of VMs put into the one shape that all modules return."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

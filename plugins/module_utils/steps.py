@@ -5,6 +5,8 @@ A step's class names the driver's method (`DiscardState` is `discard_state`), so
 arguments; steps compare and print like any other value.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
@@ -24,7 +26,7 @@ class Step:
     needs_vm: ClassVar[bool] = True
 
     timeout_seconds: float = 300
-    on_timeout: "Step | None" = None
+    on_timeout: Step | None = None
 
     @property
     def action(self) -> str:

@@ -2,6 +2,8 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 """Facts about VMs."""
 
+from __future__ import annotations
+
 DOCUMENTATION = r"""
 module: vm_info
 short_description: Read virtual machines

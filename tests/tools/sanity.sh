@@ -41,5 +41,5 @@ printf 'import subprocess, sys\n\nsubprocess.run([sys.executable, "-m", "ensurep
 
 PATH=$PWD/$venv/bin:$PWD/.build/bin:$PATH
 cd "$tree"
-ansible --version | head -1
+ansible --version | sed -n 1p
 HOME=$home ansible-test sanity --color no

@@ -170,7 +170,7 @@ class Cell:
     def __init__(self, text: str) -> None:
         self.ways: dict[frozenset[str], str] = {}
         for way in text.split("; "):
-            conditions, _, actions = way.rpartition(": ")
+            conditions, _colon, actions = way.rpartition(": ")
             self.ways[frozenset(conditions.replace("with ", "").split())] = actions
 
     def actions(self, facts: set[str]) -> list[str] | None:
@@ -201,7 +201,7 @@ def test_power_table_is_what_is_planned(current: str, desired: str, cell: str) -
 
 def test_power_table_has_every_state_that_can_be_planned() -> None:
     transient = {PowerState.CHANGING, PowerState.UNKNOWN}
-    assert {current for current, _, _ in CELLS} == {state.value for state in set(PowerState) - transient}
+    assert {current for current, *_rest in CELLS} == {state.value for state in set(PowerState) - transient}
 
 
 def test_documents_of_vms_are_the_model() -> None:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The power table: from any state to any other, as steps."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

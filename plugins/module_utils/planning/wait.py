@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What to wait for after a change."""
 
+from __future__ import annotations
+
 from ipaddress import ip_network
 from typing import Any
 

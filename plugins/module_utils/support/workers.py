@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Daemon threads for calls that block: one that hangs in a C library dies with the process, and not the other way."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -50,7 +52,7 @@ class Worker:
 def side_by_side(call: Callable[[T], R], items: Sequence[T], parallel: int) -> list[R]:
     """Call for every item, at most `parallel` at a time, and return the results in order; the first error is raised."""
     todo: SimpleQueue[tuple[Future[R], T]] = SimpleQueue()
-    futures: list[Future[R]] = [Future() for _ in items]
+    futures: list[Future[R]] = [Future() for _item in items]
     for pair in zip(futures, items, strict=True):
         todo.put(pair)
 
@@ -62,6 +64,6 @@ def side_by_side(call: Callable[[T], R], items: Sequence[T], parallel: int) -> l
                 return
             settle(future, partial(call, item))
 
-    for _ in range(min(parallel, len(items))):
+    for _worker in range(min(parallel, len(items))):
         Thread(target=work, daemon=True).start()
     return [future.result() for future in futures]

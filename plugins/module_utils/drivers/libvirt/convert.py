@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt's words into ours: pure functions over states, statistics and XML."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree as ET

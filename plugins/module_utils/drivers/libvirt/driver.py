@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """libvirt: QEMU/KVM and libvirt's own test driver. A map from the contract to libvirt's calls."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
 from typing import Any, Self

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Why a connection failed: libvirt has one code for all, so look step by step at name, TCP, TLS, our certificate."""
 
+from __future__ import annotations
+
 import socket
 import ssl
 from typing import Any

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One connection to a libvirt daemon: opening it with our TLS rules, and its errors in our words."""
 
+from __future__ import annotations
+
 import atexit
 import shutil
 import ssl
