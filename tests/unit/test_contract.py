@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import yaml
+from ansible.plugins.doc_fragments import constructed, inventory_cache
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import engine, errors, model
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import DEFAULTS, FOREIGN, HYPERVISOR, KEYS
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
@@ -104,6 +106,14 @@ def test_options_are_those_documented(module: str) -> None:
     which = WHICH if module.startswith("vm") else {}
     spec = {"hypervisor": HYPERVISOR, **which, **(BULK if module not in INFO else {}), **own_options(module)}
     assert options_of(documentation()[module]["doc"]["options"]) == options_of(spec)
+
+
+def test_options_of_the_inventory_are_those_documented() -> None:
+    fragments = (constructed, inventory_cache)
+    shared = {key for one in fragments for key in yaml.safe_load(one.ModuleDocFragment.DOCUMENTATION)["options"]}
+    options = options_of(documentation("inventory")["vms"]["doc"]["options"])
+    own = {key: one for key, one in options.items() if key.partition(".")[0] not in shared}
+    assert options_in(SECTIONS["Options of the inventory"]) == own
 
 
 @pytest.mark.parametrize("module", sorted(set(MODULES) - INFO))
