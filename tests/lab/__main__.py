@@ -4,6 +4,7 @@
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 
 from tests.lab import requirements
@@ -35,7 +36,7 @@ def carry_out(options: argparse.Namespace) -> None:
     from tests.lab import lifecycle, status
 
     if options.command == "status":
-        print(status.table())
+        sys.stdout.write(f"{status.table()}\n")
         return
     with lifecycle.alone():
         match options.command:
@@ -46,23 +47,24 @@ def carry_out(options: argparse.Namespace) -> None:
             case "fleet":
                 lifecycle.start_fleet(options.count)
     if options.command != "down":
-        print(status.table())
+        sys.stdout.write(f"{status.table()}\n")
 
 
 def main() -> int:
     """Exit status: 0, 1 when something failed, 3 when this machine cannot have a lab."""
     options = arguments()
     if os.geteuid() and shutil.which("sudo"):
-        os.execvp("sudo", ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]])
+        again = ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]]
+        return subprocess.run(again, check=False).returncode
     try:
         requirements.check()
     except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
+        sys.stderr.write(f"lab: {error}\n")
         return NOT_POSSIBLE_HERE
     try:
         carry_out(options)
     except LabError as error:
-        print(f"lab: {error}", file=sys.stderr)
+        sys.stderr.write(f"lab: {error}\n")
         return 1
     return 0
 

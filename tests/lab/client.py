@@ -30,7 +30,7 @@ class Proxy:
         self.control = control
 
     def counts(self) -> dict[str, Any]:
-        """`calls` (name -> number) and `connections` since the last reset."""
+        """Read `calls` (name -> number) and `connections` since the last reset."""
         return self._order("counts")
 
     def reset(self) -> None:
@@ -54,8 +54,9 @@ class Proxy:
         self._order("refuse")
 
     def trap(self, action: str, *, after: int = 0, procedure: str | None = None, deliver: bool = False) -> None:
-        """`hang` or `cut` at the call that follows `after` others, once. With `procedure` only calls of that name matter; with
-        `deliver` the host still gets the call, and only the answer is lost.
+        """Do `hang` or `cut` at the call that follows `after` others, once.
+
+        With `procedure` only calls of that name matter; with `deliver` the host gets the call, and its answer is lost.
         """
         self._order("trap", action=action, after=after, procedure=procedure, deliver=deliver)
 
@@ -131,23 +132,23 @@ class Lab:
         return Path(self.facts["connections"])
 
     def connection(self, name: str) -> dict[str, Any]:
-        """An entry of the connections file, to be used as `hypervisor:`."""
+        """Read an entry of the connections file, to be used as `hypervisor:`."""
         entry: dict[str, Any] = yaml.safe_load(self.connections_file.read_text())["hypervisors"][name]
         return entry
 
     def virsh(self, host: str, *argv: str) -> str:
-        """What virsh prints on a host, stripped."""
+        """Return what virsh prints on a host, stripped."""
         return run("virsh", "-c", self.hosts[host].unix_uri, "-q", *argv).strip()
 
     def outside(self, host: str, path: str) -> Path:
-        """A file of a host's pool as this process sees it; `path` is what libvirt on the host calls it."""
+        """Find a file of a host's pool as this process sees it; `path` is what libvirt on the host calls it."""
         for pool in self.facts["hosts"][host]["pools"].values():
             if Path(path).is_relative_to(pool["path"]):
                 return Path(pool["outside"]) / Path(path).relative_to(pool["path"])
         raise LabError(f"{path} is in no pool of {host}")
 
     def agent(self, host: str, vm_name: str, command: str, **arguments: Any) -> Any:
-        """What the guest's agent returns for a command; libvirt's error if it does not answer within 5 s."""
+        """Ask the guest's agent; libvirt's error if it does not answer within 5 s."""
         connection = libvirt.open(self.hosts[host].unix_uri)
         try:
             domain = connection.lookupByName(vm_name)
@@ -169,7 +170,7 @@ class Lab:
                 time.sleep(0.1)
 
     def guest_exec(self, host: str, vm_name: str, *argv: str, timeout_seconds: float = 20) -> str:
-        """Output (both streams, stripped) of a program run in the guest; LabError if it fails."""
+        """Run a program in the guest: both its outputs, stripped; LabError if it fails."""
         order = {"path": argv[0], "arg": list(argv[1:]), "capture-output": True}
         pid = self.agent(host, vm_name, "guest-exec", **order)["pid"]
         deadline = time.monotonic() + timeout_seconds
@@ -203,7 +204,7 @@ class Lab:
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
 
     def proxy(self, host: str) -> Proxy:
-        """The proxy that the connection `<host>-proxy` goes through, and `lab-proxy` with those of the other hosts."""
+        """Give orders to the proxy of `<host>-proxy`; `lab-proxy` goes through those of all hosts but the fleet's."""
         return Proxy(self.hosts[host].proxy_control)
 
     @contextmanager

@@ -12,7 +12,7 @@ class LabError(Exception):
 
 
 def run(*argv: str | Path, stdin: bytes | None = None, check: bool = True) -> str:
-    """Standard output of a program, as text; LabError with its standard error if it fails."""
+    """Run a program: its standard output as text; LabError with its standard error if it fails."""
     done = subprocess.run([str(arg) for arg in argv], input=stdin, capture_output=True, check=False)
     if check and done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: {done.stderr.decode(errors='replace').strip()}")

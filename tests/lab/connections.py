@@ -12,7 +12,7 @@ import yaml
 from tests.lab import pki, ssh
 from tests.lab.contents import POOLS, subnet
 from tests.lab.host import Host
-from tests.lab.image import Images
+from tests.lab.image import MIB, Images
 from tests.lab.settings import (
     BLACK_HOLE_ADDRESS,
     CHECKOUT,
@@ -30,24 +30,24 @@ Entry = dict[str, Any]
 
 
 def tls(*hosts: Host) -> Entry:
-    """Verified connections with a client certificate."""
+    """Describe verified connections with a client certificate."""
     uris = [f"qemu+tls://{host.address}/system" for host in hosts]
     files = {"ca_path": pki.CA, "client_cert": pki.CLIENT_CERT, "client_key": pki.CLIENT_KEY}
     return {"type": "libvirt", "hosts": uris} | {key: str(path) for key, path in files.items()}
 
 
 def plain(*uris: str) -> Entry:
-    """Connections that verify nothing."""
+    """Describe connections that verify nothing."""
     return {"type": "libvirt", "hosts": list(uris), "validate_certs": False}
 
 
 def tcp(*places: str) -> Entry:
-    """Plaintext connections to addresses, each with or without a port."""
+    """Describe plaintext connections to addresses, each with or without a port."""
     return plain(*(f"qemu+tcp://{place}/system" for place in places))
 
 
 def entries(hosts: list[Host], *, with_ssh: bool) -> dict[str, Entry]:
-    """All named connections; the fleet's host is only ever named by itself."""
+    """List all named connections; the fleet's host has only its own."""
     lab = [host for host in hosts if host.name != "fleet"]
     found = {
         "lab": tls(*lab),
@@ -66,7 +66,7 @@ def entries(hosts: list[Host], *, with_ssh: bool) -> dict[str, Entry]:
 
 
 def facts(hosts: list[Host], images: Images) -> dict[str, Any]:
-    """Paths and names for tests; everything as plain strings and numbers."""
+    """Collect paths and names for tests, as plain strings and numbers."""
     return {
         "instance": INSTANCE,
         "net": f"{NET}.0/24",
@@ -80,6 +80,8 @@ def facts(hosts: list[Host], images: Images) -> dict[str, Any]:
             "path": str(images.guest),
             "sha256": hashlib.sha256(images.guest.read_bytes()).hexdigest(),
             "virtual_bytes": images.virtual_bytes,
+            "memory_bytes": 128 * MIB,
+            "uefi_memory_bytes": 192 * MIB,
             "deaf_volume": images.deaf.name,
             "deaf_path": str(images.deaf),
         },
@@ -95,7 +97,7 @@ def facts(hosts: list[Host], images: Images) -> dict[str, Any]:
 
 
 def host_facts(host: Host) -> dict[str, Any]:
-    """Where a host is to be found, and its folders as seen from outside."""
+    """Say where a host is to be found, and its folders as seen from outside."""
     return {
         "number": host.number,
         "address": host.address,
@@ -123,7 +125,7 @@ def publish(hosts: list[Host], images: Images) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """A file of mode 0600, whatever was there."""
+    """Write a file of mode 0600, whatever was there."""
     path.unlink(missing_ok=True)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)

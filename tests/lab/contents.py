@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a fresh host offers: pools `default` and `fast` with the guest images, networks `default` (NAT) and `lan` (the lab's bridge)."""
+"""What a fresh host offers.
+
+Pools `default` (with the guest images as volumes) and `fast`; networks `default` (NAT) and `lan` (the lab's bridge).
+"""
 
 import shutil
 
@@ -23,7 +26,7 @@ LAN_XML = "<network><name>lan</name><forward mode='bridge'/><bridge name='br0'/>
 
 
 def subnet(host: Host) -> str:
-    """First three numbers of the host's NAT network, a different one for each host."""
+    """Give each host another NAT network: its first three numbers."""
     return f"192.168.{100 + host.number}"
 
 

@@ -30,7 +30,7 @@ DOMAIN_XML = """\
 
 
 def domains(count: int) -> Iterator[tuple[str, str]]:
-    """Names and XML of fleet-00000 and so on; the same ones every time."""
+    """Yield names and XML of fleet-00000 and so on; the same ones every time."""
     for number in range(count):
         name = f"fleet-{number:05d}"
         mac = "52:54:01:" + ":".join(f"{byte:02x}" for byte in number.to_bytes(3))

@@ -59,8 +59,8 @@ migration_address = "0.0.0.0"
 migration_host = "{address}"
 """
 
-# Runs as the first process of the new namespaces, mounts, and then only holds them. A read-only file in place of /dev/kvm
-# makes libvirt offer TCG only: it asks whether it may write there.
+# Runs as the first process of the new namespaces, mounts, and then only holds them. A read-only file in place of
+# /dev/kvm makes libvirt offer TCG only: it asks whether it may write there.
 HOLD = """\
 set -e
 hostname {name}
@@ -94,12 +94,12 @@ class Host:
 
     @property
     def socket(self) -> Path:
-        """libvirtd's unix socket; only mounts are private, so it can be used from outside."""
+        """Unix socket of libvirtd; only mounts are private, so it can be used from outside."""
         return self.folder / "run/libvirt/libvirt-sock"
 
     @property
     def pid_file(self) -> Path:
-        """libvirtd's."""
+        """File with the process id of libvirtd."""
         return self.folder / "run/libvirtd.pid"
 
     @property
@@ -118,7 +118,7 @@ class Host:
         return RUNTIME / f"proxy-{self.name}.sock"
 
     def start(self, domains: Iterable[tuple[str, str]] = ()) -> None:
-        """Namespaces, files, libvirtd with the domains (name, XML) defined; returns when libvirtd answers."""
+        """Make namespaces and files, start libvirtd with domains (name, XML) defined; returns when it answers."""
         network.create_host(self.name, self.address)
         self.prepare()
         for name, xml in domains:
@@ -128,7 +128,7 @@ class Host:
         self.keep_warm_cache()
 
     def prepare(self) -> None:
-        """The host's folders and settings."""
+        """Write the host's folders and settings."""
         for name in PRIVATE:
             if "." not in name and name != "hosts":
                 (self.folder / name).mkdir(parents=True)
@@ -168,7 +168,7 @@ class Host:
             raise LabError(f"{self.name}: {(self.folder / 'holder.log').read_text().strip()}")
 
     def inside(self, *argv: str | Path) -> str:
-        """Standard output of a program that runs inside the host."""
+        """Run a program inside the host: its standard output."""
         holder = (self.folder / "holder.pid").read_text()
         return run("nsenter", "-t", holder, "-n", "-m", "-u", "--", *argv)
 
@@ -188,11 +188,11 @@ class Host:
         wait_until(lambda: not Path(f"/proc/{pid}").exists(), f"end of libvirtd of {self.name}")
 
     def start_sshd(self, config: Path) -> None:
-        """An ssh server on port 22 for qemu+ssh."""
+        """Start an ssh server on port 22 for qemu+ssh."""
         self.inside("/usr/sbin/sshd", "-f", config)
 
     def start_proxy(self) -> None:
-        """The counting proxy before libvirtd's plaintext port."""
+        """Start the counting proxy before libvirtd's plaintext port."""
         servers.start(
             f"proxy-{self.name}", "proxy", self.proxy_control, ROOT_ADDRESS, str(self.proxy_port), self.address
         )
@@ -200,14 +200,15 @@ class Host:
     def keep_warm_cache(self) -> None:
         """Ask for the capabilities once and keep what libvirt learned for the next lab."""
         run("virsh", "-c", self.unix_uri, "capabilities")
-        learned = self.folder / "cache/qemu/capabilities"
-        if {path.name: path.read_bytes() for path in learned.iterdir()} != (
-            {path.name: path.read_bytes() for path in WARM.iterdir()} if WARM.is_dir() else {}
-        ):
-            shutil.rmtree(WARM, ignore_errors=True)
-            shutil.copytree(learned, WARM)
+        WARM.mkdir(parents=True, exist_ok=True)
+        for learned in (self.folder / "cache/qemu/capabilities").iterdir():
+            known = WARM / learned.name
+            if not known.exists() or known.read_bytes() != learned.read_bytes():
+                scratch = CACHE / f"{learned.stem}.{INSTANCE}"  # other labs may read the folder just now
+                shutil.copy(learned, scratch)
+                scratch.rename(known)
 
 
 def hosts_up() -> list[Host]:
-    """The hosts that were started, by number."""
+    """List the hosts that were started, by number."""
     return [Host(name, number) for name, number in NUMBERS.items() if (RUNTIME / name / "ready").exists()]

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the guest: two small bootable disk images, kept in the cache under a hash of all that goes into them.
 
-p1 is FAT with kernel, initramfs, syslinux (bios) and systemd-boot (uefi); p2 is a small ext4 that the guest mounts on /data.
+p1 is FAT with kernel, initramfs, syslinux (bios) and systemd-boot (uefi); p2 is a small ext4, the guest's /data.
 `deaf.qcow2` differs in one word of the kernel's command line: no agent, no power button.
 """
 
+import gzip
 import hashlib
 import re
 import shutil
@@ -38,7 +39,7 @@ CMDLINE = "console=tty0 console=ttyS0 quiet swiotlb=noforce mitigations=off noka
 
 MIB = 1024 * 1024
 SECTOR = 512
-BOOT_MIB, DATA_MIB = 28, 8
+BOOT_MIB, DATA_MIB = 23, 8
 DISK_MIB = 1 + BOOT_MIB + DATA_MIB
 
 
@@ -52,7 +53,7 @@ class Images:
 
 
 def images() -> Images:
-    """The images of this version of the sources, built first if need be (a few seconds)."""
+    """Find the images of this version of the sources; build them first if need be (two seconds)."""
     kernel = newest_kernel()
     folder = CACHE / f"guest-{fingerprint(kernel)}"
     if not folder.is_dir():
@@ -61,12 +62,16 @@ def images() -> Images:
             built = Path(scratch) / "built"
             built.mkdir()
             build(kernel, built)
-            built.rename(folder)
+            try:
+                built.rename(folder)
+            except OSError:  # another lab was faster
+                if not folder.is_dir():
+                    raise
     return Images(folder / "guest.qcow2", folder / "deaf.qcow2", DISK_MIB * MIB)
 
 
 def newest_kernel() -> str:
-    """Version of the newest installed cloud kernel."""
+    """Find the version of the newest installed cloud kernel."""
     versions = [path.name.removeprefix("vmlinuz-") for path in Path("/boot").glob("vmlinuz-*-cloud-amd64")]
     if not versions:
         raise LabError("no cloud kernel below /boot: install linux-image-cloud-amd64")
@@ -74,7 +79,7 @@ def newest_kernel() -> str:
 
 
 def fingerprint(kernel: str) -> str:
-    """Hash of the sources, the kernel's version and the versions of the packages that end up inside."""
+    """Hash the sources and the versions of the kernel and the packages that end up inside."""
     digest = hashlib.sha256()
     for path in (Path(__file__), *sorted(SOURCES.iterdir())):
         digest.update(path.read_bytes())
@@ -92,7 +97,7 @@ def build(kernel: str, folder: Path) -> None:
 
 
 def initramfs(kernel: str) -> bytes:
-    """A compressed cpio archive with busybox, the agent, its libraries and the modules."""
+    """Pack busybox, the agent, its libraries and the modules."""
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
         for name in (
@@ -123,13 +128,13 @@ def initramfs(kernel: str) -> bytes:
         names = "\n".join(sorted(str(path.relative_to(root)) for path in root.rglob("*")))
         archive = root.with_suffix(".cpio")
         run("cpio", "-o", "-H", "newc", "--quiet", "-R", "0:0", "-D", root, "-F", archive, stdin=names.encode())
-        packed = archive.read_bytes()
+        packed = gzip.compress(archive.read_bytes(), mtime=0)
         archive.unlink()
         return packed
 
 
 def install_programs(root: Path) -> None:
-    """busybox under all its names, and qemu-ga with the libraries it is linked to."""
+    """Copy busybox under all its names, and qemu-ga with the libraries it is linked to."""
     busybox = shutil.which("busybox")
     assert busybox  # its package was checked
     shutil.copy(busybox, root / "bin/busybox")
@@ -144,7 +149,7 @@ def install_programs(root: Path) -> None:
 
 
 def install_modules(root: Path, kernel: str) -> None:
-    """The modules and those they need, and their names in loading order."""
+    """Copy the modules and those they need, and their names in loading order."""
     order: list[str] = []
     for module in MODULES:
         for line in run("modprobe", "-S", kernel, "--show-depends", module).splitlines():
@@ -156,7 +161,7 @@ def install_modules(root: Path, kernel: str) -> None:
 
 
 def disk(scratch: Path, kernel: Path, initrd: bytes, cmdline: str) -> Path:
-    """A raw disk: master boot record, p1 with boot loaders, kernel and initramfs, p2 empty."""
+    """Make a raw disk: master boot record, p1 with boot loaders, kernel and initramfs, p2 empty."""
     boot, data, raw = scratch / "boot", scratch / "data", scratch / "disk"
     for path, size in ((boot, BOOT_MIB * MIB), (data, DATA_MIB * MIB)):
         with path.open("wb") as file:
@@ -187,7 +192,7 @@ def disk(scratch: Path, kernel: Path, initrd: bytes, cmdline: str) -> Path:
 
 
 def master_boot_record() -> bytes:
-    """Syslinux's boot code and two entries: an active EFI system partition from 1 MiB on, and a Linux one behind it."""
+    """Put two entries behind syslinux's boot code: an active EFI system partition from 1 MiB on, then a Linux one."""
     code = Path("/usr/lib/syslinux/mbr/mbr.bin").read_bytes().ljust(446, b"\0")
     first = partition(0x80, 0xEF, 1, BOOT_MIB)
     second = partition(0, 0x83, 1 + BOOT_MIB, DATA_MIB)
@@ -195,7 +200,7 @@ def master_boot_record() -> bytes:
 
 
 def partition(active: int, kind: int, start_mib: int, size_mib: int) -> bytes:
-    """One entry of the partition table; the geometry fields say "see the sector numbers"."""
+    """Write an entry of the partition table; its geometry fields say "see the sector numbers"."""
     geometry = b"\xfe\xff\xff"
     sectors = [(number * MIB // SECTOR).to_bytes(4, "little") for number in (start_mib, size_mib)]
     return bytes([active]) + geometry + bytes([kind]) + geometry + b"".join(sectors)

@@ -18,7 +18,7 @@ from tests.lab.settings import FLEET_NUMBER, HALF_DEAD_PORT, INSTANCE, ROOT_ADDR
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Refuse to work beside another `up`, `down` or `fleet` of this instance. An abstract socket ends with its process."""
+    """Refuse to work beside another `up` or `down` of this instance; an abstract socket ends with its process."""
     with socket.socket(socket.AF_UNIX) as lock:
         try:
             lock.bind(f"\0crossvirt-lab-{INSTANCE}")
@@ -90,13 +90,13 @@ def down() -> None:
 
 
 def server_pids(pid_files: Iterable[Path]) -> list[int]:
-    """Of the lab's own servers in the root namespace, as far as they still run."""
+    """List the lab's own servers in the root namespace, as far as they still run."""
     pids = [int(path.read_text()) for path in pid_files if path.exists()]
     return [pid for pid in pids if str(RUNTIME) in command_line(pid)]
 
 
 def command_line(pid: int) -> str:
-    """Of a process, empty if there is none."""
+    """Read the command line of a process; empty if there is none."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
     except OSError:

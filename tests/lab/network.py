@@ -6,12 +6,12 @@ from tests.lab.settings import BLACK_HOLE_ADDRESS, BRIDGE, NET, PREFIX, ROOT_ADD
 
 
 def lead_nowhere() -> None:
-    """Without the lab, its addresses must not leave by the default route to a stranger's machine. This stays after `down`."""
+    """Keep packets to a lab that is down from leaving by the default route to strangers. Stays after `down`."""
     run("ip", "route", "replace", "unreachable", f"{NET}.0/24", "metric", "9999")
 
 
 def create_bridge() -> None:
-    """The bridge, its DHCP server, and an address that takes packets and never answers."""
+    """Create the bridge, its DHCP server, and an address that takes packets and never answers."""
     # A bridge takes the address of a port that joins, and then forgets its neighbours, unless it has one of its own.
     run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:fe", "type", "bridge")
     run("ip", "address", "add", f"{ROOT_ADDRESS}/24", "dev", BRIDGE)
@@ -44,12 +44,12 @@ def create_bridge() -> None:
 
 
 def namespace(name: str) -> str:
-    """Name of a host's network namespace, also that of its end of the cable in the root namespace (15 characters at most)."""
+    """Name a host's network namespace and its end of the cable in the root namespace (15 characters at most)."""
     return f"{PREFIX}{name}"
 
 
 def create_host(name: str, address: str) -> None:
-    """A namespace whose eth0 is in a bridge `br0`, so that the guests on br0 are neighbours of the host."""
+    """Create a namespace whose eth0 is in a bridge `br0`, so that the guests on br0 are neighbours of the host."""
     space = namespace(name)
     run("ip", "netns", "add", space)
     run("ip", "link", "add", space, "type", "veth", "peer", "name", "eth0", "netns", space)
@@ -66,7 +66,7 @@ def create_host(name: str, address: str) -> None:
 
 
 def namespaces() -> list[str]:
-    """This instance's namespaces, whoever left them."""
+    """List this instance's namespaces, whoever left them."""
     return [
         line.split()[0]
         for line in run("ip", "netns", "list").splitlines()
@@ -75,16 +75,16 @@ def namespaces() -> list[str]:
 
 
 def processes(space: str) -> list[int]:
-    """Process ids of everything that runs in a namespace: libvirtd, QEMU (which outlives it), dnsmasq, sshd."""
+    """List what runs in a namespace: libvirtd, QEMU (which outlives it), dnsmasq, sshd."""
     return [int(pid) for pid in run("ip", "netns", "pids", space).split()]
 
 
 def remove_namespace(space: str) -> None:
-    """The namespace and its cable; a cable without a namespace goes too."""
+    """Remove a namespace and its cable, also a half-made one."""
     run("ip", "netns", "delete", space)
     run("ip", "link", "delete", space, check=False)
 
 
 def remove_bridge() -> None:
-    """The bridge, if there is one."""
+    """Remove the bridge, if there is one."""
     run("ip", "link", "delete", BRIDGE, check=False)

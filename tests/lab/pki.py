@@ -17,7 +17,7 @@ USES = "encryption_key\nsigning_key\nexpiration_days = 3650\n"
 
 
 def create() -> None:
-    """Both authorities and both client certificates."""
+    """Make both authorities and both client certificates."""
     FOLDER.mkdir(mode=0o700, parents=True)
     for authority, cert, key in ((CA, CLIENT_CERT, CLIENT_KEY), (ROGUE_CA, ROGUE_CERT, ROGUE_KEY)):
         new_key(authority.with_suffix(".key"))
@@ -35,7 +35,7 @@ def create() -> None:
 
 
 def install(etc_pki: Path, name: str, address: str) -> None:
-    """Fill a host's /etc/pki: server for clients, client for the migrations that it starts, and QEMU's own names for both."""
+    """Fill a host's /etc/pki: it is a server, a client in migrations, and QEMU has names of its own for both."""
     cert, key = FOLDER / f"{name}.pem", FOLDER / f"{name}.key"
     names = f"cn = {name}\ndns_name = {name}\nip_address = {address}\n"
     sign(CA, cert, key, f"{names}tls_www_server\ntls_www_client\n{USES}")
@@ -46,7 +46,7 @@ def install(etc_pki: Path, name: str, address: str) -> None:
 
 
 def sign(authority: Path, cert: Path, key: Path, template: str) -> None:
-    """A new key and a certificate of it, signed by an authority."""
+    """Make a key and a certificate of it, signed by an authority."""
     new_key(key)
     signer = ("--load-ca-certificate", authority, "--load-ca-privkey", authority.with_suffix(".key"))
     certtool(
@@ -62,19 +62,19 @@ def sign(authority: Path, cert: Path, key: Path, template: str) -> None:
 
 
 def new_key(path: Path) -> None:
-    """An RSA key of 2048 bits."""
+    """Make an RSA key of 2048 bits."""
     certtool("--generate-privkey", "--rsa", "--bits", "2048", "--outfile", path)
 
 
 def new_template(cert: Path, text: str) -> Path:
-    """certtool takes the contents of a certificate from a file only."""
+    """Write down what a certificate is to say; certtool takes it from a file only."""
     path = cert.with_suffix(".info")
     path.write_text(f"organization = crossvirt lab\n{text}")
     return path
 
 
 def place(source: Path, *targets: Path) -> None:
-    """Copies of a file, private to root."""
+    """Copy a file, private to root."""
     for target in targets:
         target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         target.touch(mode=0o600)
@@ -82,5 +82,5 @@ def place(source: Path, *targets: Path) -> None:
 
 
 def certtool(*argv: str | Path) -> None:
-    """GnuTLS's tool, which both libvirt's and QEMU's documentation use."""
+    """Run GnuTLS's tool, which libvirt's and QEMU's own documentation use."""
     run("certtool", *argv)

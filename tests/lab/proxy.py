@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Stands between a client and one libvirtd, counts the calls and, when told to, plays a bad network.
 
-Both directions are read as libvirt's RPC frames: length, program, version, procedure, type, serial, status, payload. A unix
-socket takes one JSON object per line, `{"do": NAME, ...}`, and answers each with another; the names are in `Proxy.control`.
+Both directions are read as libvirt's RPC frames: length, program, version, procedure, type, serial, status, payload.
+A unix socket takes one JSON object per line, `{"do": NAME, ...}`, and answers each with another; see `Proxy.control`.
 """
 
 import asyncio
@@ -16,16 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from tests.lab import servers
-from tests.lab.procedures import name_of
+from tests.lab.procedures import AGENT_COMMAND, name_of
 
 CALL = 0
-AGENT_COMMAND = re.compile(rb'"execute"\s*:\s*"([a-z0-9-]+)"')
+AGENT_ORDER = re.compile(rb'"execute"\s*:\s*"([a-z0-9-]+)"')
 
 
 @dataclasses.dataclass
 class Trap:
-    """A fault that waits for the call after `after` others (of one procedure, or any). With `deliver` the call itself arrives and only
-    its answer is lost.
+    """A fault that waits for the call after `after` others, of one procedure or any.
+
+    With `deliver` the call itself arrives and only its answer is lost.
     """
 
     action: str
@@ -34,7 +35,7 @@ class Trap:
     deliver: bool
 
     def springs(self, name: str) -> bool:
-        """Look at a call."""
+        """Look at a call: is it the one?"""
         if self.procedure in (None, name):
             self.after -= 1
         return self.after < 0
@@ -121,40 +122,46 @@ class Proxy:
                 end.transport.abort()
 
     async def upstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Frames of the client: counted, then delivered, late or not at all."""
+        """Count the client's frames and deliver them, late or not at all."""
         async for frame in frames(reader):
             is_call = int.from_bytes(frame[16:20]) == CALL
             if is_call:
                 name = call_name(frame)
                 self.calls[name] += 1
                 if self.trap and self.trap.springs(name):
-                    frame = await self.spring(self.trap, frame, writer)
-            await self.flowing.wait()
+                    await self.spring(self.trap, frame, writer)
+                    continue
             if is_call and self.delay_seconds:  # latency, not a slower wire: what follows is not queued behind this
                 asyncio.get_running_loop().call_later(self.delay_seconds, writer.write, frame)
             else:
-                writer.write(frame)
-                await writer.drain()
-
-    async def spring(self, trap: "Trap", frame: bytes, writer: asyncio.StreamWriter) -> bytes:
-        """Hang or cut, at this call; what is still to be delivered of it."""
-        self.trap = None
-        if trap.deliver:
-            writer.write(frame)
-            await writer.drain()
-        {"hang": self.hang, "cut": self.cut}[trap.action]()
-        return b"" if trap.deliver else frame
+                await self.deliver(frame, writer)
 
     async def downstream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Frames of the host."""
+        """Deliver the host's frames."""
         async for frame in frames(reader):
-            await self.flowing.wait()
-            writer.write(frame)
-            await writer.drain()
+            await self.deliver(frame, writer)
+
+    async def deliver(self, frame: bytes, writer: asyncio.StreamWriter) -> None:
+        """Write a frame as soon as nothing hangs."""
+        await self.flowing.wait()
+        writer.write(frame)
+        await writer.drain()
+
+    async def spring(self, trap: Trap, frame: bytes, writer: asyncio.StreamWriter) -> None:
+        """Hang or cut at this call, before or after it has gone through."""
+        self.trap = None
+        if trap.deliver:
+            await self.deliver(frame, writer)
+        if trap.action == "cut":
+            self.cut()
+            return
+        self.hang()
+        if not trap.deliver:
+            await self.deliver(frame, writer)
 
 
 async def frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
-    """Whole frames, until the connection ends."""
+    """Yield whole frames, until the connection ends."""
     try:
         while True:
             length = await reader.readexactly(4)
@@ -164,9 +171,9 @@ async def frames(reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
 
 
 def call_name(frame: bytes) -> str:
-    """Name of the procedure called; for the agent's that of its command, `agent:guest-ping`."""
+    """Name the procedure called; an agent command by what it asks, `agent:guest-ping`."""
     name = name_of(int.from_bytes(frame[4:8]), int.from_bytes(frame[12:16]))
-    command = AGENT_COMMAND.search(frame) if name == "qemu_domain_agent_command" else None
+    command = AGENT_ORDER.search(frame) if name == AGENT_COMMAND else None
     return f"agent:{command[1].decode()}" if command else name
 
 

@@ -12,7 +12,7 @@ PACKAGES = Path(__file__).with_name("packages.txt")
 
 
 def wanted() -> list[str]:
-    """The names in packages.txt."""
+    """Read the names in packages.txt."""
     return [name for line in PACKAGES.read_text().splitlines() if (name := line.partition("#")[0].strip())]
 
 

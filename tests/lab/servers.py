@@ -27,7 +27,7 @@ def start(name: str, module: str, *arguments: str | Path) -> None:
 
 
 def ready(pid_file: Path) -> None:
-    """Called by a server that listens."""
+    """Say that the server of this process listens now."""
     scratch = pid_file.with_suffix(".new")
     scratch.write_text(str(os.getpid()))
     scratch.rename(pid_file)

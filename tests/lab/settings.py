@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the lab lives: one instance number decides every name and address, so that several labs can stand side by side."""
+"""Where the lab lives: one instance number decides every name and address, so that several labs can coexist."""
 
 import os
 from pathlib import Path

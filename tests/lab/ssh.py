@@ -36,10 +36,10 @@ def create() -> None:
 
 
 def new_key(path: Path) -> None:
-    """An ed25519 key without a passphrase."""
+    """Make an ed25519 key without a passphrase."""
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "crossvirt lab", "-f", path)
 
 
 def uri(address: str) -> str:
-    """libvirt's URI with the lab's key; the host key is not verified, the hosts being new every time."""
+    """Write libvirt's URI with the lab's key; the host key is not verified, nothing knows it."""
     return f"qemu+ssh://root@{address}/system?keyfile={CLIENT_KEY}&no_verify=1&sshauth=privkey"
