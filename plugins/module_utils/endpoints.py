@@ -146,7 +146,7 @@ class Endpoints:
                 while moving := [one for one in now if one.vm.state is PowerState.CHANGING]:
                     await asyncio.sleep(0.5)
                     vms = await self.read([(one.endpoint, one.vm.id) for one in now], gather)
-                    now = [replace(one, vm=vm) if vm else one for one, vm in zip(now, vms, strict=True)]
+                    now = [replace(one, vm=vm or gone(one.vm)) for one, vm in zip(now, vms, strict=True)]
         except TimeoutError as error:
             names = ", ".join(one.vm.name for one in moving)
             raise Timeout(f"still changing after {seconds:g} seconds, and nothing was done: {names}") from error
@@ -157,10 +157,15 @@ class Endpoints:
         await asyncio.gather(*(member.close() for member in self.members))
 
 
-def choose(ref: Ref, found: Sequence[Found], *, complete: bool) -> Found:
-    """Return the one VM that is meant.
+def gone(vm: Vm) -> Vm:
+    """Return a VM that is there no more, so that nothing is planned for it."""
+    return replace(vm, state=PowerState.UNKNOWN, state_reason="it went away")
 
-    Raises Ambiguous, NotFound, or ConnectionFailed where a silent endpoint could hold another VM of that name.
+
+def candidates_for(ref: Ref, found: Sequence[Found], *, complete: bool) -> list[Found]:
+    """Return every VM that can be meant, at least one.
+
+    Raises NotFound, or ConnectionFailed where a silent endpoint could hold another VM of that name.
     """
     candidates = [one for one in found if ref.matches(one.vm)]
     safe = ref.key == "uuid" or (ref.key == "id" and all(one.vm.id == one.vm.uuid for one in candidates))
@@ -169,7 +174,12 @@ def choose(ref: Ref, found: Sequence[Found], *, complete: bool) -> Found:
     if not candidates:
         silent = "" if complete else " on the endpoints that answer"
         raise NotFound(f"there is no VM with {ref}{silent}")
-    return one_of(str(ref), candidates)
+    return candidates
+
+
+def choose(ref: Ref, found: Sequence[Found], *, complete: bool) -> Found:
+    """Return the one VM that is meant; raises Ambiguous and what candidates_for raises."""
+    return one_of(str(ref), candidates_for(ref, found, complete=complete))
 
 
 def one_of(what: str, candidates: Sequence[Found]) -> Found:

@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from .apply import Run, apply
 from .connection import Connection
 from .driver import Driver
-from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
+from .endpoints import Endpoint, Endpoints, Found, candidates_for, choose, choose_all, one_of
 from .errors import CapacityExceeded, CrossvirtError, InvalidOption, MissingLibrary, NotFound, Unsupported
 from .model import PLANNING_ONLY, Part, Ref, Selection, Vm, plain
 from .plan import Plan
@@ -19,6 +19,7 @@ from .registry import driver_class
 from .report import Result, applied, planned, refused, task_result
 from .selection import Entry, Params, refs_of, wanted_from
 
+T = TypeVar("T")
 OpenDriver = Callable[[str], type[Driver]]
 Warn = Callable[[str], None]
 Missing = Callable[[Endpoints, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
@@ -84,10 +85,21 @@ async def change(
         if check_mode:
             return task_result([planned(run, connection.label) for run in runs])
         await apply(runs, parallel=params["parallel"], stop_on_failure=params["on_failure"] == "stop")
-        now = await read_back(endpoints, runs, job.gather(params))
+        now = await to_the_end(read_back(endpoints, runs, job.gather(params)))
         return task_result([applied(run, vm, connection.label) for run, vm in zip(runs, now, strict=True)])
     finally:
-        await endpoints.close()
+        await to_the_end(endpoints.close())
+
+
+async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
+    """Finish what the report needs; a cancellation that comes meanwhile is too late to stop anything."""
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise
 
 
 async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, params: Params, job: Job) -> list[Subject]:
@@ -164,6 +176,21 @@ async def read_back(endpoints: Endpoints, runs: Sequence[Run], gather: Collectio
     return [seen.get(run, None if run.steps else run.vm) for run in runs]
 
 
+async def read(
+    connection: Connection, params: Params, gather: Collection[Part], *, warn: Warn, drivers: OpenDriver = driver_class
+) -> list[Result]:
+    """Return documents of the VMs that the options mean, or of all where they mean none in particular."""
+    everything = all(params[key] is None for key in ("name", "uuid", "id", "path", "vms", "select"))
+    wanted = Selection() if everything else wanted_from(params)
+    endpoints = await Endpoints.open(connection, drivers(connection.type))
+    try:
+        for problem in endpoints.failures:
+            warn(str(problem))
+        return [document(one, connection) for one in await chosen_for_reading(endpoints, wanted, gather)]
+    finally:
+        await endpoints.close()
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What one connection's VMs are, and why some may be missing."""
@@ -171,17 +198,6 @@ class Reading:
     connection: Connection
     documents: list[Result]
     failures: Sequence[CrossvirtError] = ()
-
-
-async def read(
-    connection: Connection, params: Params, gather: Collection[Part], *, warn: Warn, drivers: OpenDriver = driver_class
-) -> list[Result]:
-    """Return documents of the VMs that the options mean, or of all where they mean none in particular."""
-    everything = all(params[key] is None for key in ("name", "uuid", "id", "path", "vms", "select"))
-    reading = await read_one(connection, Selection() if everything else wanted_from(params), gather, drivers)
-    for problem in reading.failures:
-        warn(str(problem))
-    return reading.documents
 
 
 async def read_all(
@@ -195,7 +211,12 @@ async def read_all(
 
     async def look(connection: Connection) -> Reading:
         try:
-            return await read_one(connection, wanted, gather, drivers)
+            endpoints = await Endpoints.open(connection, drivers(connection.type))
+            try:
+                found = await chosen_for_reading(endpoints, wanted, gather)
+                return Reading(connection, [document(one, connection) for one in found], endpoints.failures)
+            finally:
+                await endpoints.close()
         except (InvalidOption, MissingLibrary, Unsupported):  # trying again, or elsewhere, will not help
             raise
         except CrossvirtError as error:
@@ -204,18 +225,6 @@ async def read_all(
             return Reading(connection, [], [error])
 
     return list(await asyncio.gather(*map(look, connections)))
-
-
-async def read_one(
-    connection: Connection, wanted: list[Entry] | Selection, gather: Collection[Part], drivers: OpenDriver
-) -> Reading:
-    """Read one connection."""
-    endpoints = await Endpoints.open(connection, drivers(connection.type))
-    try:
-        found = await chosen_for_reading(endpoints, wanted, gather)
-        return Reading(connection, [document(one, connection) for one in found], endpoints.failures)
-    finally:
-        await endpoints.close()
 
 
 async def chosen_for_reading(
@@ -228,9 +237,11 @@ async def chosen_for_reading(
         return sorted(found, key=lambda one: (one.vm.name, one.vm.id, one.vm.host))
     chosen: list[Found] = []
     for entry in wanted:
-        twins = [one for one in found if entry.ref.matches(one.vm)]
-        same = len({one.vm.uuid for one in twins}) == 1
-        chosen += twins if same and len(twins) > 1 else [choose(entry.ref, found, complete=endpoints.complete)]
+        candidates = candidates_for(entry.ref, found, complete=endpoints.complete)
+        same = len({one.vm.uuid for one in candidates}) == 1
+        chosen += candidates if same else [one_of(str(entry.ref), candidates)]
+    if twice := [one for n, one in enumerate(chosen) if one in chosen[:n]]:
+        raise InvalidOption(f"{twice[0].vm.name} is named twice, in two ways; its id is {twice[0].vm.id}")
     return chosen
 
 
