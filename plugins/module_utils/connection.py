@@ -87,10 +87,12 @@ class Connection:
         """Return what finds this connection again, without secrets: its name in the connections file, or its keys."""
         if self.named:
             return self.label
-        left_out = {*SECRETS, "unreachable"}
-        shown = {
-            key: value for key, value in self.settings.items() if key not in left_out and DEFAULTS.get(key) != value
-        }
+        needless = {**DEFAULTS, "unreachable": self.settings["unreachable"]}
+        return {key: value for key, value in self.without_secrets().items() if needless.get(key) != value}
+
+    def without_secrets(self) -> dict[str, Any]:
+        """Return every key that may be seen."""
+        shown = {key: value for key, value in self.settings.items() if key not in SECRETS}
         return {"type": self.type, "hosts": list(self.hosts), **shown}
 
 
