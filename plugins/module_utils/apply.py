@@ -135,7 +135,10 @@ async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
         operation.cancel()
-        await asyncio.wait({waiting}, timeout=GRACE_SECONDS)
-        if waiting.done() and not waiting.cancelled() and waiting.exception() is None:
-            report["outcome"] = "done"
+        await asyncio.wait({waiting}, timeout=operation.grace_seconds or GRACE_SECONDS)
+        if waiting.done() and not waiting.cancelled():
+            error = waiting.exception()
+            report["outcome"] = "cancelled" if error else "done"
+            if isinstance(error, CrossvirtError) and error.facts:
+                raise Cancelled(f"the task was cancelled: {error}", **error.facts) from error
         raise

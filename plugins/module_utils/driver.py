@@ -37,6 +37,7 @@ class Operation(Future[str | None]):
     """A change under way: it ends with the id of a VM that was made or moved, else None, or with an error of ours."""
 
     abort: Callable[[], object] | None = None
+    grace_seconds: float | None = None  # how long it may take to end once aborted, where taking back takes its time
 
     def cancel(self) -> bool:
         """Abort natively where the hypervisor can; what cannot be aborted ends by itself."""
@@ -79,6 +80,10 @@ class Driver(ABC):
     @abstractmethod
     def get_vms(self, ids: Collection[str], gather: Collection[Part] = ()) -> dict[str, Vm]:
         """Return these VMs by id, without those that are gone."""
+
+    def host_named(self, name: str) -> str | None:
+        """Return, as VMs show it, the host behind this endpoint that a user means, or None."""
+        return next((host.name for host in self.list_hosts() if host.name == name), None)
 
     @abstractmethod
     def list_hosts(self) -> list[Host]:

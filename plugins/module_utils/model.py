@@ -35,9 +35,10 @@ class Part(StrEnum):
     GUEST = "guest"
     LIMITS = "limits"  # for planning only: what the driver needs to refuse by name
     DISK_USERS = "disk_users"  # for planning only: which other VMs use or build on the disks
+    BELONGINGS = "belongings"  # for planning only: what cannot stay without the VM
 
 
-PLANNING_ONLY = (Part.LIMITS, Part.DISK_USERS)
+PLANNING_ONLY = (Part.LIMITS, Part.DISK_USERS, Part.BELONGINGS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +134,7 @@ class Vm:
     snapshots: tuple[Snapshot, ...] | None = None
     guest: Guest | None = None
     limits: dict[str, str] | None = None  # reasons why not, by capability or by a key that only the driver understands
+    belongings: dict[str, tuple[str, ...]] | None = None  # by the words of vm's `remove`, what there is, by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,8 +192,8 @@ class ImageSpec:
 class DiskSpec:
     size_bytes: int | None = None
     storage: str | None = None
-    bus: str = "auto"
-    provisioning: str = "thin"
+    bus: str | None = None
+    provisioning: str | None = None
     image: ImageSpec | None = None
 
 
@@ -199,7 +201,7 @@ class DiskSpec:
 class NicSpec:
     network: str | None = None
     mac: str | None = None
-    model: str = "auto"
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,17 +230,17 @@ class CloneSpec:
     """Where the copy comes from; `linked` builds on the source's disks instead of copying them."""
 
     source_id: str
-    snapshot_id: str | None = None
+    snapshot: str | None = None
     linked: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume that a creation will make."""
+    """A volume that a creation makes or a removal takes; `image` is what its content is copied from."""
 
     storage: str
     volume: str
-    size_bytes: int
+    size_bytes: int | None = None
     image: str | None = None
 
 

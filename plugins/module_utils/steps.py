@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from .driver import Capability, Driver, Operation
-from .model import Draft, Part, PowerState, Vm, plain
+from .model import Draft, Part, PowerState, Vm, Volume, plain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +168,7 @@ class Delete(Step):
     """Forget a VM; `volumes` are those that go with it, for people."""
 
     remove: tuple[str, ...] = ()
-    volumes: tuple[str, ...] = ()
+    volumes: tuple[Volume, ...] = ()
 
     def arguments(self) -> dict[str, Any]:
         """What goes with it."""
