@@ -82,16 +82,21 @@ def answer(module: Module, work: Callable[[Connection], Awaitable[Result]]) -> N
 
 
 async def guarded(module: Module, work: Callable[[Connection], Awaitable[Result]]) -> Result:
-    """Return the result; a signal cancels the work, which then reports what it did."""
+    """Return the result; a signal cancels the work, which then reports what it did, and must not cut the report off."""
 
     async def settled() -> Result:
         connection = settle(module.params["hypervisor"])
         module.no_log_values.update(connection.secrets)
         return await work(connection)
 
-    task = asyncio.ensure_future(settled())
+    loop, task = asyncio.get_running_loop(), asyncio.ensure_future(settled())
+
+    def stop(_number: int, _frame: object) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        signal.signal(number, stop)  # a handler of the loop would be gone before the result is printed
     try:
         return await task
     except CrossvirtError as error:

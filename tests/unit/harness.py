@@ -6,6 +6,7 @@ import io
 import json
 from contextlib import ExitStack, redirect_stdout
 from functools import partial
+from signal import SIGINT, SIGTERM, getsignal, signal
 from typing import Any
 from unittest.mock import patch
 
@@ -29,6 +30,8 @@ def run(module: str, options: dict[str, Any], *, check_mode: bool = False, drive
         # ansible-core keeps warnings in a global, in a form of each version's own.
         stack.enter_context(patch.object(runner.Module, "warn", lambda _module, text: warnings.append(text)))
         stack.enter_context(redirect_stdout(printed))
+        for number in (SIGTERM, SIGINT):
+            stack.callback(signal, number, getsignal(number))
         try:
             start(module, options, check_mode=check_mode, drivers=drivers)
         except SystemExit as ended:

@@ -225,7 +225,7 @@ class MemoryDriver(Driver):
             disks = draft.spec.disks or ()
             for planned, disk in zip(draft.volumes, disks, strict=True):
                 data = self._image(disk.image).data if disk.image else ""
-                self._add_volume(machine, planned, Volume(planned.size_bytes, data), disk.bus)
+                self._add_volume(machine, planned, Volume(planned.size_bytes or 0, data), disk.bus)
             return self._register(machine)
 
         return self._make("create", draft, make)
@@ -236,7 +236,7 @@ class MemoryDriver(Driver):
         def make(machine: Machine) -> str:
             assert draft.clone
             source = self._machine(draft.clone.source_id)
-            taken = source.taken(draft.clone.snapshot_id) if draft.clone.snapshot_id else None
+            taken = source.taken_as(draft.clone.snapshot) if draft.clone.snapshot else None
             for planned, drive in zip(draft.volumes, source.drives, strict=True):
                 theirs = self.world.volume(source, drive)
                 data = taken.disks[drive.volume] if taken else theirs.data
@@ -309,7 +309,9 @@ class MemoryDriver(Driver):
                 firmware=spec.firmware or "bios",
                 secure_boot=bool(spec.secure_boot),
             ),
-            nics=[Nic(network=nic.network, mac=nic.mac or new_mac(), model=nic.model) for nic in spec.nics or ()],
+            nics=[
+                Nic(network=nic.network, mac=nic.mac or new_mac(), model=nic.model or "auto") for nic in spec.nics or ()
+            ],
         )
         if self.world.fail_create:
             machine.errors[method] = self.world.fail_create
@@ -319,9 +321,9 @@ class MemoryDriver(Driver):
         self.world.machines.append(machine)
         return machine.id
 
-    def _add_volume(self, machine: Machine, planned: Planned, volume: Volume, bus: str) -> None:
+    def _add_volume(self, machine: Machine, planned: Planned, volume: Volume, bus: str | None) -> None:
         self.site.volumes[planned.storage][planned.volume] = volume
-        machine.drives.append(Drive(planned.storage, planned.volume, "virtio" if bus == "auto" else bus))
+        machine.drives.append(Drive(planned.storage, planned.volume, "virtio" if bus in (None, "auto") else str(bus)))
 
     def _draft(self, spec: VmSpec) -> Draft:
         self._check(spec)
@@ -342,8 +344,10 @@ class MemoryDriver(Driver):
     def _draft_clone(self, spec: VmSpec, clone: CloneSpec) -> Draft:
         self._check(spec)
         source = self._machine(clone.source_id)
-        if source.state is not STOPPED and clone.snapshot_id is None:
+        if source.state is not STOPPED and clone.snapshot is None:
             raise InvalidState(f"the source {source.name} is {source.state}")
+        if clone.snapshot:
+            source.taken_as(clone.snapshot)
         settled = replace(
             spec,
             cpus=spec.cpus or source.cpus,

@@ -11,7 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Operation
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import Busy, Cancelled, NotFound
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import Ambiguous, Busy, Cancelled, NotFound
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
     Address,
     Config,
@@ -113,6 +113,13 @@ class Machine:
             if one.id == snapshot_id:
                 return one
         raise NotFound(f"{self.name} has no snapshot {snapshot_id}")
+
+    def taken_as(self, name: str) -> Taken:
+        """Return the only snapshot of a name; raises NotFound or Ambiguous."""
+        found = [one for one in self.snapshots if one.name == name]
+        if len(found) > 1:
+            raise Ambiguous(f"{self.name} has {len(found)} snapshots called {name}")
+        return self.taken(found[0].id if found else name)
 
     def tree(self, parent: str | None = None) -> tuple[Snapshot, ...]:
         """Return the snapshots below one, as the model has them."""
@@ -275,6 +282,7 @@ class World:
             Part.SNAPSHOTS: lambda machine: machine.tree(),
             Part.GUEST: self.guest,
             Part.LIMITS: self.limits,
+            Part.BELONGINGS: self.belongings,
         }
 
     def disks(self, machine: Machine, *, with_users: bool) -> tuple[Disk, ...]:
@@ -316,6 +324,12 @@ class World:
         """Return why this VM cannot."""
         reasons = {} if machine.hears else {Capability.SHUTDOWN.value: "it has neither agent nor power button"}
         return reasons if machine.awake else reasons | {"filesystem": "its guest agent does not answer"}
+
+    def belongings(self, machine: Machine) -> dict[str, tuple[str, ...]]:
+        """Return what cannot stay without this VM."""
+        snapshots = {"snapshots": tuple(one.name for one in machine.snapshots)} if machine.snapshots else {}
+        saved = {"saved_state": ("its memory",)} if machine.state is PowerState.SUSPENDED else {}
+        return snapshots | saved
 
     def begin(self, machine: Machine, method: str, work: Callable[[], str | None]) -> Operation:
         """Run a native task: it takes its time, holds the VM meanwhile, and can be aborted until it is done."""
