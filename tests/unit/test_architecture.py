@@ -20,7 +20,7 @@ ROOMS = [
     {"connection", "selection", "registry"},
     {"endpoints"},
     {"apply"},
-    {"report", "engine", "listing"},
+    {"report", "creation", "engine", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
