@@ -6,6 +6,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible import constants
+from ansible.inventory.data import InventoryData
+from ansible.inventory.host import Host
+from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.doc_fragments import constructed, inventory_cache
+from ansible_collections.crossvirt.lifecycle.plugins.inventory import vms
 
 from tests.unit.contract_page import SECTIONS, words
 from tests.unit.harness import run
@@ -45,12 +51,44 @@ def completed(shown: dict[str, Any]) -> dict[str, Any]:
     return {"diff": diff, **({"vm": vms[0]} if len(vms) == 1 else {}), **shown}
 
 
+@pytest.fixture(autouse=True)
+def connections(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The connections file that all examples name."""
+    path = tmp_path / "connections.yml"
+    path.write_text(yaml.safe_dump({"hypervisors": {"kvm": {"type": "libvirt", "hosts": ["kvm1", "kvm2"]}}}))
+    monkeypatch.setenv("CROSSVIRT_CONNECTIONS", str(path))
+
+
 @pytest.mark.parametrize("module", MODULES)
-def test_task_gives_the_result_shown(module: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    connections = tmp_path / "connections.yml"
-    connections.write_text(yaml.safe_dump({"hypervisors": {"kvm": {"type": "libvirt", "hosts": ["kvm1", "kvm2"]}}}))
-    monkeypatch.setenv("CROSSVIRT_CONNECTIONS", str(connections))
+def test_task_gives_the_result_shown(module: str) -> None:
     ((task,), shown) = SHOWN[module]
     options, check_mode = task[f"crossvirt.lifecycle.{module}"], task.get("check_mode", False)
     result = run(module, options, check_mode=check_mode, drivers=drivers_of(fleet()))
     assert {key: value for key, value in result.items() if key not in ("invocation", "warnings")} == completed(shown)
+
+
+def test_source_gives_the_inventory_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    source, shown = SHOWN["inventory"]
+    path = tmp_path / "page.crossvirt.yml"
+    path.write_text(yaml.safe_dump(source))
+    monkeypatch.setattr(vms.InventoryModule, "drivers", staticmethod(drivers_of(fleet())))
+    inventory = InventoryData()
+    inventory_plugin().parse(inventory, DataLoader(), str(path))  # type: ignore[no-untyped-call]
+    assert {name: plain_variables(host) for name, host in inventory.hosts.items()} == shown["hosts"]
+    groups = {name: [host.name for host in group.hosts] for name, group in inventory.groups.items()}
+    assert groups == {"all": [], "ungrouped": [], **shown["groups"]}
+
+
+def inventory_plugin() -> vms.InventoryModule:
+    """Return the plugin with its options defined, which Ansible's loader does elsewhere."""
+    texts = [vms.DOCUMENTATION, *(one.ModuleDocFragment.DOCUMENTATION for one in (constructed, inventory_cache))]
+    options = {key: option for text in texts for key, option in yaml.safe_load(text)["options"].items()}
+    plugin, name = vms.InventoryModule(), vms.InventoryModule.NAME
+    constants.config.initialize_plugin_configuration_definitions("inventory", name, options)  # type: ignore[no-untyped-call]
+    plugin._load_name = name  # noqa: SLF001
+    return plugin
+
+
+def plain_variables(host: Host) -> dict[str, Any]:
+    """Return the variables that the plugin gave."""
+    return {key: value for key, value in host.vars.items() if not key.startswith("inventory_")}
