@@ -163,7 +163,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             vms, complete = self._vms(path, connections, may_use_cache=cache)
             self._populate(inventory, vms, complete=complete)
         except CrossvirtError as error:
-            raise AnsibleParserError(said(error, connections)) from error
+            raise AnsibleParserError(said(error, connections)) from None  # core would print its message again
 
     def _connections(self) -> list[Connection]:
         environ = {**os.environ, "CROSSVIRT_CONNECTIONS": self.get_option("connections_file")}
@@ -202,25 +202,29 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         return selection_from(checked.validated_parameters["select"])
 
     def _populate(self, inventory: Any, vms: list[Any], *, complete: bool) -> None:
-        """Make hosts and groups."""
-        hosts = hosts_of(vms, self.get_option("hostnames"), safe_group)
+        """Make hosts and groups; Jinja is slow, and asked only for what the source says in it."""
+        hosts = hosts_of(vms, self.get_option("hostnames"), inventory.groups, safe_group)
         for group in sorted({group for host in hosts for group in host.groups}):
             inventory.add_group(group)
+        known = {}
         for host in hosts:
-            name = inventory.add_host(inert(host.name))
-            variables = inert(host.variables if complete else {**host.variables, "crossvirt_incomplete": True})
-            for key, value in variables.items():
-                inventory.set_variable(name, key, value)
+            inventory.add_host(host.name)
             for group in host.groups:
-                inventory.add_child(group, name)
-            self._construct(name, variables)
+                inventory.add_host(host.name, group)
+            known[host.name] = inert(host.variables if complete else {**host.variables, "crossvirt_incomplete": True})
+            # set_variable looks at every value again, to find what these cannot be: tagged, trusted or of a foreign type
+            inventory.hosts[host.name].vars.update(known[host.name])
+        self._construct(known)
 
-    def _construct(self, name: str, variables: dict[str, Any]) -> None:
-        """Add what the source says in Jinja."""
+    def _construct(self, known: dict[str, dict[str, Any]]) -> None:
+        """Add what the source says in Jinja: variables first, because Ansible takes a host for a group of its name."""
+        compose, groups, keyed_groups = map(self.get_option, ("compose", "groups", "keyed_groups"))
         strict = self.get_option("strict")
-        self._set_composite_vars(self.get_option("compose"), variables, name, strict)
-        self._add_host_to_composed_groups(self.get_option("groups"), variables, name, strict)
-        self._add_host_to_keyed_groups(self.get_option("keyed_groups"), variables, name, strict)
+        for name, variables in known.items() if compose else ():
+            self._set_composite_vars(compose, variables, name, strict)
+        for name, variables in known.items() if groups or keyed_groups else ():
+            self._add_host_to_composed_groups(groups, variables, name, strict)
+            self._add_host_to_keyed_groups(keyed_groups, variables, name, strict)
 
 
 def safe_group(name: str) -> str:

@@ -32,16 +32,22 @@ class ListedHost:
 
 
 def hosts_of(
-    readings: Sequence[tuple[Any, Sequence[Document]]], hostnames: Sequence[str], safe_group: Callable[[str], str]
+    readings: Sequence[tuple[Any, Sequence[Document]]],
+    hostnames: Sequence[str],
+    taken: Collection[str],
+    safe_group: Callable[[str], str],
 ) -> list[ListedHost]:
-    """Return the hosts for what was read of several connections, each given by its reference; a VM counts once."""
+    """Return the hosts for what was read of several connections, each given by its reference; a VM counts once.
+
+    No host gets a name that is taken, or that of a group.
+    """
     distinct: dict[tuple[str, ...], tuple[Any, Document]] = {}
     for reference, documents in readings:
         for vm in documents:
             distinct.setdefault((vm["type"], vm["uuid"], vm["host"]), (reference, vm))
     safe = cache(safe_group)
     groups = [tuple(map(safe, groups_of(vm))) for _, vm in distinct.values()]
-    names = names_of([vm for _, vm in distinct.values()], hostnames, RESERVED.union(*groups))
+    names = names_of([vm for _, vm in distinct.values()], hostnames, RESERVED.union(taken, *groups))
     return [
         ListedHost(name, variables_of(vm, reference), member_of)
         for name, (reference, vm), member_of in zip(names, distinct.values(), groups, strict=True)
