@@ -113,7 +113,7 @@ async def perform(run: Run, step: Step, observer: Observer) -> None:
         report.setdefault("outcome", "cancelled")
         raise
     except Exception:
-        report["outcome"] = "failed"
+        report.setdefault("outcome", "failed")
         raise
 
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .connection import HYPERVISOR, Connection, settle
 from .engine import Job, OpenDriver, change, read, survey
@@ -38,12 +39,26 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
     for key in ("parallel", "max_vms"):
         if module.params[key] is not None and module.params[key] < (key == "parallel"):
             module.fail_json(f"{key} must not be {module.params[key]}")
+    own = {key: options[key] for key in job.own_keys}
+    if module.params["vms"] is not None and own:
+        module.params["vms"] = [checked_entry(module, entry, own) for entry in module.params["vms"]]
 
     async def results(connection: Connection) -> Result:
         params, check_mode = module.params, module.check_mode
         return await change(connection, params, job, check_mode=check_mode, warn=module.warn, drivers=drivers)
 
     answer(module, results)
+
+
+def checked_entry(module: Module, entry: Any, own: Options) -> Any:
+    """Return an entry of `vms` with its own options as Ansible would have read them from the task."""
+    given = {key: value for key, value in entry.items() if key in own} if isinstance(entry, dict) else {}
+    if not given:
+        return entry
+    result = ArgumentSpecValidator(own).validate(given)
+    if result.error_messages:
+        module.fail_json(f"vms: {'; '.join(result.error_messages)}")
+    return entry | {key: result.validated_parameters[key] for key in given}
 
 
 def run_info(options: Options, *, drivers: OpenDriver = driver_class) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .errors import InvalidOption
 from .model import PowerState, Ref, Selection, Wanted
+from .planning.labels import labels_from
 
 Params = dict[str, Any]
 REFS = ("name", "uuid", "id", "path")
@@ -82,17 +83,6 @@ def selection_from(given: Params) -> Selection:
     if not fields and not labels:
         raise InvalidOption("select needs at least one condition; an empty one would mean every VM")
     return Selection(**fields, labels=labels)
-
-
-def labels_from(given: dict[str, Any], option: str) -> dict[str, list[str]]:
-    """Return labels in their one form, a list of texts per key; a single text or number is a list of one."""
-    labels = {}
-    for key, value in given.items():
-        values = value if isinstance(value, list) else [value]
-        if not all(isinstance(one, (str, int, float)) for one in values):
-            raise InvalidOption(f"{option}: the value of {key!r} must be a text or a list of texts")
-        labels[str(key)] = [str(one) for one in values]
-    return labels
 
 
 def refs_of(wanted: list[Entry] | Selection) -> Wanted:

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import InvalidOption
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Ref, Selection, Vm
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.selection import Entry, labels_from, wanted_from
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.labels import labels_from
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.selection import Entry, wanted_from
 
 NONE: dict[str, Any] = dict.fromkeys(("name", "uuid", "id", "path", "vms", "select"))
 

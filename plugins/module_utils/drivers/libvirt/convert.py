@@ -13,6 +13,8 @@ from ...model import Address, Config, Guest, Nic, PowerState
 KIB = 1024
 AGENT_CHANNEL = "org.qemu.guest_agent.0"
 LABELS = "urn:crossvirt:labels:1"
+OURS = "urn:crossvirt:vm:1"
+LIBOSINFO = "http://libosinfo.org/xmlns/libvirt/domain/1.0"
 
 # virDomainState and its reasons, https://libvirt.org/html/libvirt-libvirt-domain.html#virDomainState
 STATES = {
@@ -114,12 +116,10 @@ def config(domain: ET.Element) -> Config:
     loader = domain.find("os/loader")
     os = domain.find("os")
     uefi = (os is not None and os.get("firmware") == "efi") or (loader is not None and loader.get("type") == "pflash")
-    os_id = domain.find(
-        "metadata/{http://libosinfo.org/xmlns/libvirt/domain/1.0}libosinfo/{http://libosinfo.org/xmlns/libvirt/domain/1.0}os"
-    )
     os_type = domain.find("os/type")
     return Config(
-        guest_os=os_id.get("id") if os_id is not None else None,
+        guest_os=attribute(domain, f"metadata/{{{LIBOSINFO}}}libosinfo/{{{LIBOSINFO}}}os", "id")
+        or attribute(domain, f"metadata/{{{OURS}}}vm", "guest_os"),
         notes=domain.findtext("description") or "",
         firmware="uefi" if uefi else "bios",
         secure_boot=loader is not None and loader.get("secure") == "yes",

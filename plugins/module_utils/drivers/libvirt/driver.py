@@ -10,11 +10,16 @@ from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from ...driver import Capability, Driver, Operation
-from ...errors import CrossvirtError, InvalidState, NotFound, Unsupported
+from ...errors import CrossvirtError, Unsupported
 from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, Selection, Storage, Vm, VmSpec, Wanted
 from . import convert
+from .building import CLEAN_UP_SECONDS, Building
+from .drafts import Drafter, LibvirtDraft
+from .networks import networks
 from .reading import Reader
+from .removal import remove_vm
 from .session import AGENT_UNRESPONSIVE, WRONG_STATE, Session
+from .storage import Pools
 
 RUNNING, PAUSED, STOPPED, SUSPENDED = PowerState.RUNNING, PowerState.PAUSED, PowerState.STOPPED, PowerState.SUSPENDED
 
@@ -40,11 +45,16 @@ class LibvirtDriver(Driver):
         self.session.close()
 
     @cached_property
+    def host_uuid(self) -> str | None:
+        """The host's UUID, where this connection's driver knows one."""
+        with self.session.translated("asking for the host's UUID"):
+            return ET.fromstring(self.session.conn.getCapabilities()).findtext("host/uuid")
+
+    @property
     def identity(self) -> str:
         """The host's UUID with the driver and its path: system and session hold different VMs."""
-        with self.session.translated("asking for the host's UUID"):
-            uuid = ET.fromstring(self.session.conn.getCapabilities()).findtext("host/uuid")
-        return f"{self.session.kind} {uuid} {urlsplit(self.session.uri).path}" if uuid else self.session.uri
+        place = f"{self.session.kind} {self.host_uuid} {urlsplit(self.session.uri).path}"
+        return place if self.host_uuid else self.session.uri
 
     def about(self) -> About:
         """Return libvirt's driver, the hypervisor's version and whether the wire is encrypted."""
@@ -172,30 +182,60 @@ class LibvirtDriver(Driver):
                     raise
         domain.shutdownFlags(button)
 
+    def host_named(self, name: str) -> str | None:
+        """By its own name, or as the connection calls it."""
+        return self.host if name in (self.host, urlsplit(self.session.uri).hostname) else None
+
     def list_hosts(self) -> list[Host]:
         """Return the one host."""
-        _arch, memory_mib, cpus, *_rest = self.session.conn.getInfo()
-        return [
-            Host(
-                name=self.host,
-                id=self.identity,
-                state="connected",
-                cpus=cpus,
-                memory_bytes=memory_mib * 1024 * convert.KIB,
-            )
-        ]
+        conn = self.session.conn
+        with self.session.translated("asking for the host"):
+            _arch, memory_mib, cpus, *_rest = conn.getInfo()
+            return [
+                Host(
+                    name=self.host,
+                    id=self.host_uuid or self.host,
+                    state="up",
+                    cpus=cpus,
+                    memory_bytes=memory_mib * convert.KIB * convert.KIB,
+                    memory_free_bytes=conn.getFreeMemory(),
+                )
+            ]
 
     def list_storage(self) -> list[Storage]:
-        return []
+        """Return the storage pools."""
+        return [pool.storage for pool in Pools(self.session).all]
 
     def list_networks(self) -> list[Network]:
-        return []
+        """Return libvirt's networks; a host bridge that no network leads to is not among them."""
+        return networks(self.session)
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
-        return []
+        """Work out creations, each in the room that those before it leave."""
+        drafter = Drafter(self.session, self.list_networks)
+
+        def one(spec: VmSpec, clone: CloneSpec | None) -> Draft | CrossvirtError:
+            try:
+                return drafter.draft(spec, clone)
+            except CrossvirtError as error:
+                return error
+
+        return [one(spec, clone) for spec, clone in specs]
 
     def create(self, draft: Draft) -> Operation:
-        raise NotFound("")
+        """Make volumes, then the VM."""
+        if not isinstance(draft, LibvirtDraft):
+            raise TypeError(f"{draft} was not drafted by libvirt")
+        building = Building(self.session, draft)
+        operation = self.session.operation(f"creating {draft.spec.name}", building.run, building.abort)
+        operation.grace_seconds = CLEAN_UP_SECONDS
+        return operation
+
+    def clone(self, draft: Draft) -> Operation:
+        """Copy the volumes, then define the copy."""
+        return self.create(draft)
 
     def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
-        raise InvalidState("")
+        """Remove volumes if asked, then the VM."""
+        domain = self.domain(vm_id)
+        return self.session.operation(f"removing {domain.name()}", lambda: remove_vm(self.session, domain, remove))

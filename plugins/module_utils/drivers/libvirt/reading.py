@@ -11,9 +11,11 @@ from xml.etree import ElementTree as ET
 from ...model import Guest, Part, Vm
 from ...support.workers import side_by_side
 from . import convert
+from .disk_reading import DiskReader
+from .removal import belongings
 from .session import ERRORS, NO_DOMAIN, NO_SUPPORT, Session
 
-FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.DISK_USERS}
+FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.BELONGINGS}
 AT_ONCE = 8  # calls per VM that are under way at a time on one connection
 
 
@@ -49,7 +51,11 @@ class Reader:
         """Return the VMs with their parts; one that goes away meanwhile is left out."""
         if not parts:
             return [row.vm for row in rows]
-        vms = side_by_side(lambda row: self._with_parts(row, parts), rows, AT_ONCE)
+        domains = [row.domain for row in rows]
+        disks = DiskReader(self._session, domains, parts) if Part.DISKS in parts else None
+        if disks:
+            disks.prepare()
+        vms = side_by_side(lambda row: self._with_parts(row, parts, disks), rows, AT_ONCE)
         return [vm for vm in vms if vm]
 
     def _statistics(self) -> list[tuple[Any, dict[str, Any]]]:
@@ -87,7 +93,7 @@ class Reader:
             memory_bytes=numbers["balloon.maximum"] * convert.KIB,
         )
 
-    def _with_parts(self, row: Row, parts: Collection[Part]) -> Vm | None:
+    def _with_parts(self, row: Row, parts: Collection[Part], disks: DiskReader | None) -> Vm | None:
         lib, vm = self._libvirt, row.vm
         try:
             with_xml = ET.fromstring(row.domain.XMLDesc()) if FROM_XML & set(parts) else None
@@ -96,6 +102,10 @@ class Reader:
                 changes |= {part.value: read(with_xml) for part, read in READERS.items() if part in parts}
                 if Part.GUEST in parts:
                     changes["guest"] = self._guest(row.domain, vm, with_xml)
+                if Part.BELONGINGS in parts:
+                    changes["belongings"] = belongings(lib, row.domain, with_xml)
+                if disks:
+                    changes["disks"] = disks.disks(vm.uuid, with_xml)
             return replace(vm, **changes)
         except lib.libvirtError as error:
             if error.get_error_code() == NO_DOMAIN:
