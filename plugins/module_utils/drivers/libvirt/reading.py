@@ -3,19 +3,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from ...model import Guest, Part, Vm
-from ...support.workers import side_by_side
-from . import convert
+from ...support.workers import side_by_side, start
+from . import convert, snapshots
 from .disk_reading import DiskReader
 from .removal import belongings
-from .session import ERRORS, NO_DOMAIN, NO_SUPPORT, Session
+from .session import NO_DOMAIN, NO_SUPPORT, Session
 
 FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.BELONGINGS}
+STATISTICS_SECONDS = 10  # a host with 24 running VMs answers in a quarter of a second
+AGENT_SECONDS = 5
 AT_ONCE = 8  # calls per VM that are under way at a time on one connection
 
 
@@ -33,6 +36,7 @@ class Reader:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._libvirt = session.libvirt
+        self._hangs = False
 
     def rows(self) -> list[Row]:
         """Return every VM with its base fields."""
@@ -59,22 +63,42 @@ class Reader:
         return [vm for vm in vms if vm]
 
     def _statistics(self) -> list[tuple[Any, dict[str, Any]]]:
-        """Ask for all at once; drivers that cannot, or that leave out sizes, are asked per VM."""
-        lib, conn = self._libvirt, self._session.conn
-        groups = lib.VIR_DOMAIN_STATS_STATE | lib.VIR_DOMAIN_STATS_BALLOON | lib.VIR_DOMAIN_STATS_VCPU
-        try:
-            rows = conn.getAllDomainStats(groups, lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT)
-        except lib.libvirtError as error:
-            if error.get_error_code() != NO_SUPPORT and ERRORS.get(error.get_error_code()) is None:
-                raise
-            rows = [(domain, {}) for domain in conn.listAllDomains()]
-        return [
+        """Ask for all at once; what that leaves out is asked per VM."""
+        rows = self._at_once() or [(domain, {}) for domain in self._session.conn.listAllDomains()]
+        full = [
             (domain, numbers if "balloon.maximum" in numbers else self._numbers(domain)) for domain, numbers in rows
         ]
+        return [(domain, numbers) for domain, numbers in full if numbers]
+
+    def _at_once(self) -> list[tuple[Any, dict[str, Any]]]:
+        """Return all VMs' statistics in one call; nothing where the driver cannot, or where a VM's process hangs.
+
+        The call asks each running VM's monitor for its CPUs. One that does not answer would hold it up for good.
+        """
+        if self._hangs:
+            return []
+        lib, conn = self._libvirt, self._session.conn
+        groups = lib.VIR_DOMAIN_STATS_STATE | lib.VIR_DOMAIN_STATS_BALLOON | lib.VIR_DOMAIN_STATS_VCPU
+        asked: Future[list[tuple[Any, dict[str, Any]]]] = Future()
+        start(asked, lambda: conn.getAllDomainStats(groups, lib.VIR_CONNECT_GET_ALL_DOMAINS_STATS_NOWAIT))
+        try:
+            return asked.result(STATISTICS_SECONDS)
+        except TimeoutError:
+            self._hangs = True
+            return []
+        except lib.libvirtError as error:
+            if error.get_error_code() == NO_SUPPORT:
+                return []
+            raise
 
     def _numbers(self, domain: Any) -> dict[str, Any]:
-        state, reason = domain.state()
-        _same, maximum_kib, _now, cpus, _time = domain.info()
+        try:
+            state, reason = domain.state()
+            _same, maximum_kib, _now, cpus, _time = domain.info()
+        except self._libvirt.libvirtError as error:
+            if error.get_error_code() == NO_DOMAIN:  # gone since it was listed
+                return {}
+            raise
         return {"state.state": state, "state.reason": reason, "balloon.maximum": maximum_kib, "vcpu.current": cpus}
 
     def _vm(self, domain: Any, numbers: dict[str, Any], *, saved: bool, transient: bool) -> Vm:
@@ -106,6 +130,10 @@ class Reader:
                     changes["belongings"] = belongings(lib, row.domain, with_xml)
                 if disks:
                     changes["disks"] = disks.disks(vm.uuid, with_xml)
+            if Part.SNAPSHOTS in parts:
+                changes["snapshots"], ruled_out = snapshots.read(self._session, row.domain, vm)
+                if Part.LIMITS in parts:
+                    changes["limits"] |= ruled_out
             return replace(vm, **changes)
         except lib.libvirtError as error:
             if error.get_error_code() == NO_DOMAIN:
@@ -122,6 +150,8 @@ class Reader:
                 lib.VIR_DOMAIN_GUEST_INFO_OS | lib.VIR_DOMAIN_GUEST_INFO_HOSTNAME | lib.VIR_DOMAIN_GUEST_INFO_INTERFACES
             )
             try:
+                # Without a deadline a guest that hangs holds the daemon's thread, and the agent, for good.
+                domain.agentSetResponseTimeout(AGENT_SECONDS, 0)
                 return convert.guest_from_agent(domain.guestInfo(asked, 0))
             except lib.libvirtError as error:
                 if error.get_error_code() == NO_DOMAIN:
@@ -133,9 +163,9 @@ class Reader:
         return Guest(reachable=False, addresses=convert.addresses_from_leases(leases))
 
 
-READERS = {
+READERS: dict[Part, Callable[[ET.Element], Any]] = {
     Part.LABELS: convert.labels,
     Part.CONFIG: convert.config,
     Part.NICS: convert.nics,
-    Part.LIMITS: convert.limits,
+    Part.LIMITS: lambda domain: convert.limits(domain) | snapshots.limits(domain),
 }

@@ -10,11 +10,12 @@ import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from threading import Thread
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
+from xml.etree import ElementTree as ET
 
 from ansible.module_utils.basic import missing_required_lib
 
@@ -40,7 +41,9 @@ from .probe import diagnose
 
 OWN_PKI = {"ca_path", "client_cert", "client_key"}
 LIBVIRT_CA = Path("/etc/pki/CA/cacert.pem")
-KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 5, 3  # a host that died is noticed after 20 seconds
+# A host that died is noticed after 16 seconds. The interval is short because libvirt before 9.10 can lose the wake-up of
+# a thread whose call follows another's on one connection; the answer to the next ping brings it back.
+KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 1, 15
 
 # Codes of virErrorNumber, https://libvirt.org/html/libvirt-virterror.html, as of libvirt 9.0.
 ERRORS: dict[int, type[CrossvirtError]] = {
@@ -57,6 +60,7 @@ ERRORS: dict[int, type[CrossvirtError]] = {
     68: Busy,  # OPERATION_TIMEOUT: another job holds the VM
     72: NotFound,  # NO_DOMAIN_SNAPSHOT
     74: Unsupported,  # ARGUMENT_UNSUPPORTED
+    77: InvalidState,  # SNAPSHOT_REVERT_RISKY: saved memory of another time is in the way
     78: Cancelled,  # OPERATION_ABORTED
     79: AuthenticationFailed,  # AUTH_CANCELLED
     80: AuthenticationFailed,  # AUTH_UNAVAILABLE
@@ -169,6 +173,12 @@ class Session:
         kind = ERRORS.get(code, BackendError)
         facts = {"code": code} if kind is BackendError else {}
         return kind(f"{self.host}: {what}: {said}" + (f" (libvirt code {code})" if facts else ""), **facts)
+
+    @cached_property
+    def capabilities(self) -> ET.Element:
+        """What the host says of itself and of the VMs that it can run, https://libvirt.org/formatcaps.html."""
+        with self.translated("asking what the host can do"):
+            return ET.fromstring(self.conn.getCapabilities())
 
     def _alive(self) -> bool:
         conn = getattr(self, "conn", None)
