@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -271,13 +271,22 @@ BASE = (
 
 
 async def survey(
-    connection: Connection, ask: Callable[[Driver], Any], *, warn: Warn, drivers: OpenDriver = driver_class
-) -> list[Any]:
-    """Ask every endpoint the same, side by side, and return the answers in the order of the endpoints."""
+    connection: Connection,
+    ask: Callable[[Driver], Mapping[str, Sequence[Any]]],
+    *,
+    warn: Warn,
+    drivers: OpenDriver = driver_class,
+) -> list[dict[str, list[Result]]]:
+    """Ask every endpoint the same, side by side, and return the answers in order; rows say whence."""
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
         for problem in endpoints.failures:
             warn(str(problem))
-        return list(await asyncio.gather(*(member.call(ask) for member in endpoints.members)))
+        answers = await asyncio.gather(*(member.call(ask) for member in endpoints.members))
+        common = {"type": connection.type, "hypervisor": connection.label}
+        return [
+            {key: [plain(row) | common | {"endpoint": member.host} for row in rows] for key, rows in answer.items()}
+            for member, answer in zip(endpoints.members, answers, strict=True)
+        ]
     finally:
         await endpoints.close()

@@ -213,9 +213,10 @@ def test_planning_that_goes_wrong_in_an_unforeseen_way_is_refused() -> None:
 def test_every_endpoint_is_surveyed_in_order() -> None:
     world = World("kvm2", "kvm1")
     answers = asyncio.run(
-        survey(connection_to(world), lambda driver: driver.about().host, warn=print, drivers=drivers_of(world))
+        survey(connection_to(world), lambda driver: {"all": [driver.about()]}, warn=print, drivers=drivers_of(world))
     )
-    assert answers == ["kvm2", "kvm1"]
+    rows = [row for answer in answers for row in answer["all"]]
+    assert [(row["host"], row["endpoint"]) for row in rows] == [("kvm2", "kvm2"), ("kvm1", "kvm1")]
 
 
 def test_documents_have_what_was_gathered_and_nothing_else() -> None:
