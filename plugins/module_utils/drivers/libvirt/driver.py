@@ -11,17 +11,30 @@ from xml.etree import ElementTree as ET
 
 from ...driver import Capability, Driver, Operation
 from ...errors import CrossvirtError, Unsupported
-from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, Selection, Storage, Vm, VmSpec, Wanted
-from . import convert
+from ...model import (
+    About,
+    CloneSpec,
+    Draft,
+    Host,
+    Network,
+    Part,
+    Selection,
+    SnapshotKind,
+    Storage,
+    Vm,
+    VmSpec,
+    Wanted,
+)
+from . import convert, power, snapshots
 from .building import CLEAN_UP_SECONDS, Building
 from .drafts import Drafter, LibvirtDraft
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
-from .session import AGENT_UNRESPONSIVE, WRONG_STATE, Session
+from .session import AGENT_UNRESPONSIVE, Session
 from .storage import Pools
 
-RUNNING, PAUSED, STOPPED, SUSPENDED = PowerState.RUNNING, PowerState.PAUSED, PowerState.STOPPED, PowerState.SUSPENDED
+SNAPSHOTS = (Capability.CREATE_SNAPSHOT, Capability.REVERT_SNAPSHOT, Capability.DELETE_SNAPSHOT)
 
 
 class LibvirtDriver(Driver):
@@ -84,59 +97,78 @@ class LibvirtDriver(Driver):
 
     def start(self, vm_id: str) -> Operation:
         """Start, with the saved memory if there is any."""
-        return self._power(vm_id, "starting", RUNNING, lambda domain: domain.create())
+        return self._power(vm_id, "starting", power.START, lambda domain: domain.create())
 
     def stop(self, vm_id: str) -> Operation:
         """Pull the plug."""
-        return self._power(vm_id, "stopping", STOPPED, lambda domain: domain.destroy())
+        return self._power(vm_id, "stopping", power.STOP, lambda domain: domain.destroy())
 
     def pause(self, vm_id: str) -> Operation:
         """Stop the virtual CPUs."""
-        return self._power(vm_id, "pausing", PAUSED, lambda domain: domain.suspend())
+        return self._power(vm_id, "pausing", power.PAUSE, lambda domain: domain.suspend())
 
     def resume(self, vm_id: str) -> Operation:
         """Let the CPUs go on, load the saved memory, or wake a guest from its own sleep."""
-
-        def go_on(domain: Any) -> None:
-            state, _reason = domain.state()
-            if state == convert.SHUTOFF:
-                domain.create()
-                if domain.state()[0] == convert.PAUSED:  # it was paused when its memory was saved
-                    domain.resume()
-            elif state == convert.ASLEEP:
-                domain.pMWakeup()
-            else:
-                domain.resume()
-
-        return self._power(vm_id, "resuming", RUNNING, go_on)
+        return self._power(vm_id, "resuming", power.RESUME, power.go_on)
 
     def suspend(self, vm_id: str) -> Operation:
         """Managed save; it can be aborted."""
-        domain = self.domain(vm_id)
-        return self._power(vm_id, "suspending", SUSPENDED, lambda same: same.managedSave(0), domain.abortJob)
+        abort = self.domain(vm_id).abortJob
+        return self._power(vm_id, "suspending", power.SUSPEND, lambda domain: domain.managedSave(0), abort)
 
     def discard_state(self, vm_id: str) -> Operation:
         """Remove the managed save image."""
-        return self._power(vm_id, "discarding the saved memory of", STOPPED, lambda domain: domain.managedSaveRemove(0))
+        doing = "discarding the saved memory of"
+        return self._power(vm_id, doing, power.DISCARD_STATE, lambda domain: domain.managedSaveRemove(0))
 
     def reset(self, vm_id: str) -> Operation:
         """The hypervisor's own reset; the guest is not asked."""
-        domain = self.domain(vm_id)
-        return self.session.operation(f"resetting {domain.name()}", lambda: domain.reset(0) and None)
+        return self._power(vm_id, "resetting", power.RESET, lambda domain: domain.reset(0))
 
     def shutdown(self, vm_id: str) -> Operation:
         """Ask the agent where it is connected, else press the power button."""
-        domain = self.domain(vm_id)
-        return self.session.operation(f"asking the guest of {domain.name()} to shut down", lambda: self._ask(domain))
+        return self._power(vm_id, "asking to shut down the guest of", power.SHUTDOWN, self._ask)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what this connection's driver lacks, and what was read of the VM."""
         reason = super().refuses(capability, vm, **arguments)
+        with_snapshots = capability in SNAPSHOTS
+        if not reason and with_snapshots and self.session.kind not in snapshots.HAVE_SNAPSHOTS:
+            return f"libvirt's driver for {self.session.kind} has no snapshots"
         if reason or vm is None:
             return reason
+        if with_snapshots:
+            return snapshots.refusal(capability, vm, arguments.get("snapshot_id"))
         if capability is Capability.SUSPEND and vm.transient:
             return f"{vm.name} is transient, and libvirt saves only persistent VMs"
         return None
+
+    def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
+        """Return the ways that libvirt has for a VM in its state, with its disks."""
+        snapshots.check_name(name)
+        return snapshots.kinds(vm, snapshots.no_way_back(self.session))
+
+    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str, how: str) -> Operation:
+        """Take a snapshot; libvirt cannot abort that."""
+        return self._on_snapshot(
+            vm_id, "taking", name, lambda domain: snapshots.take(self.libvirt, domain, name, description, how)
+        )
+
+    def revert_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:
+        """Go back to a snapshot."""
+        return self._on_snapshot(
+            vm_id, "going back to", snapshot_id, lambda domain: snapshots.revert(domain, snapshot_id)
+        )
+
+    def delete_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:
+        """Forget a snapshot; what an external one holds is merged into the disk below it."""
+        return self._on_snapshot(
+            vm_id, "deleting", snapshot_id, lambda domain: snapshots.forget(self.libvirt, domain, snapshot_id)
+        )
+
+    def _on_snapshot(self, vm_id: str, doing: str, name: str, call: Callable[[Any], None]) -> Operation:
+        domain = self.domain(vm_id)
+        return self.session.operation(f"{doing} snapshot {name!r} of {domain.name()}", lambda: call(domain))
 
     def domain(self, vm_id: str) -> Any:
         """Return libvirt's own object; raises NotFound."""
@@ -147,25 +179,13 @@ class LibvirtDriver(Driver):
         self,
         vm_id: str,
         doing: str,
-        goal: PowerState,
+        change: power.Change,
         call: Callable[[Any], object],
         abort: Callable[[], object] | None = None,
     ) -> Operation:
-        """Run a power call; libvirt's answer to every wrong state is one code, so look whether the goal holds."""
         domain = self.domain(vm_id)
-
-        def harmless() -> None:
-            try:
-                call(domain)
-            except self.libvirt.libvirtError as error:
-                if error.get_error_code() != WRONG_STATE or self._state(domain) is not goal:
-                    raise
-
-        return self.session.operation(f"{doing} {domain.name()}", harmless, abort)
-
-    def _state(self, domain: Any) -> PowerState:
-        state, reason = domain.state()
-        return convert.power_state(state, reason, saved=bool(domain.hasManagedSaveImage()))
+        carry_out = power.looking_first(self.libvirt, domain, change, call)
+        return self.session.operation(f"{doing} {domain.name()}", carry_out, abort)
 
     def _ask(self, domain: Any) -> None:
         if self.session.kind != "QEMU":
