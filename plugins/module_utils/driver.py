@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from .errors import CrossvirtError, Unsupported
-from .model import About, CloneSpec, Draft, Host, Network, Part, Storage, Vm, VmSpec, Wanted
+from .model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
 
 
 class Capability(StrEnum):
@@ -154,8 +154,15 @@ class Driver(ABC):
         """Ask the guest; ends when it was asked, not when it is off."""
         raise Unsupported(Capability.SHUTDOWN)
 
-    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str) -> Operation:
-        """Take a snapshot of at least this consistency: crash, filesystem or memory; ends with its id."""
+    def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
+        """Return the ways to take a snapshot of a VM as it is now, also those refused; the best of equal ones first.
+
+        Raises InvalidOption for a name that a snapshot cannot have here.
+        """
+        raise Unsupported(Capability.CREATE_SNAPSHOT)
+
+    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str, how: str) -> Operation:
+        """Take a snapshot of one of `snapshot_kinds`."""
         raise Unsupported(Capability.CREATE_SNAPSHOT)
 
     def revert_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:

@@ -112,6 +112,16 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SnapshotKind:
+    """One way to take a snapshot of a VM as it is now; `how` is a word of its driver's own, the others are reasons."""
+
+    consistency: str
+    how: str = ""
+    unrevertable: str | None = None
+    refused: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vm:
     name: str
     id: str

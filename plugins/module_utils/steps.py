@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 from .driver import Capability, Driver, Operation
 from .model import Draft, Part, PowerState, Vm, Volume, plain
 
+SNAPSHOT_SECONDS = 3600  # memory is written out, read back, or files are merged meanwhile
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
@@ -102,15 +104,17 @@ class Shutdown(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreateSnapshot(Step):
-    """Take a snapshot."""
+    """Take a snapshot of one of the driver's kinds."""
 
     name: str
     description: str
     consistency: str
+    how: str
+    timeout_seconds: float = SNAPSHOT_SECONDS
 
     def arguments(self) -> dict[str, Any]:
-        """Name, description and consistency."""
-        return {"name": self.name, "description": self.description, "consistency": self.consistency}
+        """Name, description and kind."""
+        return {key: getattr(self, key) for key in ("name", "description", "consistency", "how")}
 
     def details(self) -> Mapping[str, Any]:
         """The snapshot in the words of vm_snapshot."""
@@ -123,6 +127,7 @@ class SnapshotStep(Step):
 
     snapshot_id: str
     snapshot: str
+    timeout_seconds: float = SNAPSHOT_SECONDS
 
     def arguments(self) -> dict[str, Any]:
         """Which snapshot."""

@@ -32,6 +32,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
     Part,
     PowerState,
     Selection,
+    SnapshotKind,
     Storage,
     Vm,
     VmSpec,
@@ -106,14 +107,12 @@ class MemoryDriver(Driver):
         return self.site.nets()
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
-        """Add what a snapshot needs, and what a transient VM cannot."""
+        """Add what a transient VM cannot."""
         reason = super().refuses(capability, vm, **arguments)
         if reason or vm is None:
             return reason
         if capability is Capability.SUSPEND and vm.transient:
             return f"{vm.name} is transient, and would be gone"
-        if capability is Capability.CREATE_SNAPSHOT:
-            return why_no_snapshot(vm, arguments.get("consistency", "crash"))
         return None
 
     def start(self, vm_id: str) -> Operation:
@@ -177,11 +176,21 @@ class MemoryDriver(Driver):
 
         return self._task("shutdown", vm_id, ask, STOPPED)
 
-    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str) -> Operation:
+    def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
+        """Offer one of each consistency, memory only where there is some, rest only where the guest can be told."""
+        awake = vm.state in (RUNNING, PAUSED)
+        restless = (vm.limits or {}).get("filesystem") if awake else None
+        return [
+            SnapshotKind(consistency="crash"),
+            SnapshotKind(consistency="filesystem", refused=restless),
+            SnapshotKind(consistency="memory", refused=None if awake else f"{vm.name} is {vm.state}"),
+        ]
+
+    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str, how: str) -> Operation:
         """Take one of exactly this consistency."""
 
-        def take(machine: Machine) -> str:
-            return self.world.snap(machine, name, description, consistency).id
+        def take(machine: Machine) -> None:
+            self.world.snap(machine, name, description, consistency)
 
         return self._task("create_snapshot", vm_id, take)
 
@@ -396,15 +405,6 @@ class MemoryDriver(Driver):
 def matches(wanted: Wanted, vm: Vm) -> bool:
     """Say whether a VM is one of those wanted."""
     return wanted.matches(vm) if isinstance(wanted, Selection) else any(ref.matches(vm) for ref in wanted)
-
-
-def why_no_snapshot(vm: Vm, consistency: str) -> str | None:
-    """Return why a VM cannot have a snapshot of this consistency now."""
-    if consistency == "memory" and vm.state not in (RUNNING, PAUSED):
-        return f"{vm.name} is {vm.state} and has no memory to keep"
-    if consistency == "filesystem" and vm.state is RUNNING:
-        return (vm.limits or {}).get("filesystem")
-    return None
 
 
 def new_mac() -> str:
