@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the suite needs to know of a backend to test it: how to connect, make VMs, ask a witness, and count writes."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import OpenDriver
+
+from tests.unit.harness import Result, run
+
+
+@dataclass(frozen=True)
+class Start:
+    """How a VM is when a test begins.
+
+    `kind`: `empty` has no system on its disk, `guest` one with an agent, `deaf` nothing to ask it by.
+    `snapshots` are names, each below the one before.
+    """
+
+    state: str = "stopped"
+    kind: str = "empty"
+    snapshots: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return "-".join((self.kind, self.state, *self.snapshots))
+
+
+class Bed(ABC):
+    """One backend under test; names of VMs are those that `vm` returned."""
+
+    name: ClassVar[str]
+    column: ClassVar[str | None]  # of the page's table of capabilities
+    drivers: OpenDriver | None = None  # instead of the registry's
+    hosts: tuple[str, ...]
+
+    @abstractmethod
+    def hypervisor(self, host: str | None = None) -> dict[str, Any]:
+        """Return the `hypervisor` option that leads to all hosts, or to one."""
+
+    @abstractmethod
+    def connect(self, host: str) -> Driver:
+        """Return a driver that is connected to a host."""
+
+    @abstractmethod
+    def vm(self, start: Start, host: str | None = None) -> str:
+        """Return the name of a VM that is as described, of the one host or the first.
+
+        A bed that cannot make it skips the test with the reason.
+        """
+
+    @abstractmethod
+    def exists(self, vm: str) -> bool:
+        """Ask the witness whether there is a VM of this name."""
+
+    @abstractmethod
+    def state(self, vm: str) -> str:
+        """Ask the witness for a VM's state, in our words."""
+
+    @abstractmethod
+    def snapshots(self, vm: str) -> list[list[str]]:
+        """Ask the witness for the paths of a VM's snapshots, sorted."""
+
+    @abstractmethod
+    def write(self, vm: str, text: str) -> None:
+        """Change what the VM's disk holds, from inside where it has a guest that runs."""
+
+    @abstractmethod
+    def content(self, vm: str) -> str:
+        """Return what the disk holds now, or a hash of it; of a guest that runs, as the guest sees it."""
+
+    @abstractmethod
+    def volumes(self) -> set[str]:
+        """Ask the witness for the names of all volumes of all hosts."""
+
+    @abstractmethod
+    @contextmanager
+    def watching(self) -> Iterator[list[str]]:
+        """Put what was written meanwhile into the list, once the block has ended."""
+        yield []
+
+    @abstractmethod
+    def forget(self, vm: str) -> None:
+        """Remove a VM that a test made, with all it has; harmless when it is gone."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Remove all that was made."""
+
+    def run(self, module: str, options: dict[str, Any], *, check_mode: bool = False) -> Result:
+        """Run a module against all hosts of this backend."""
+        given = {"hypervisor": self.hypervisor(), **options}
+        return run(module, given, check_mode=check_mode, drivers=self.drivers)

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One suite for every backend: `pytest tests/conformance --backend libvirt|libvirt-test|memory`."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+
+import pytest
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
+
+from tests.conformance.bed import Bed
+from tests.conformance.results import Results
+
+BACKENDS = ("memory", "libvirt", "libvirt-test")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--backend", choices=BACKENDS, default="memory", help="which hypervisor to test")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[RESULTS] = Results(config.getoption("--backend"))
+
+
+def bed_of(backend: str) -> Bed:
+    """Return the bed of a backend; imports are written out, because each needs libraries of its own."""
+    match backend:
+        case "libvirt":
+            from tests.conformance.backends.libvirt import LibvirtBed
+
+            return LibvirtBed()
+        case "libvirt-test":
+            from tests.conformance.backends.libvirt_test import LibvirtTestBed
+
+            return LibvirtTestBed()
+    from tests.conformance.backends.memory import MemoryBed
+
+    return MemoryBed()
+
+
+@pytest.fixture(scope="session")
+def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
+    made = bed_of(request.config.getoption("--backend"))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def driver(bed: Bed) -> Iterator[Driver]:
+    """A driver connected to the first host."""
+    connected = bed.connect(bed.hosts[0])
+    yield connected
+    connected.close()
+
+
+RESULTS = pytest.StashKey[Results]()
+
+
+@pytest.fixture(scope="session")
+def results(request: pytest.FixtureRequest) -> Results:
+    return request.config.stash[RESULTS]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.when == "call" or report.failed or (report.when == "setup" and report.skipped):
+        item.config.stash[RESULTS].count(item.nodeid, report.outcome)
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[RESULTS].lines():
+        terminalreporter.write_line(line)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[RESULTS].save()
