@@ -16,7 +16,13 @@ import pytest
 import yaml
 from ansible.plugins.doc_fragments import constructed, inventory_cache
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import engine, errors, model
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import DEFAULTS, FOREIGN, HYPERVISOR, KEYS
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import (
+    DEFAULTS,
+    FOREIGN,
+    HYPERVISOR,
+    KEYS,
+    settle,
+)
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Vm
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.power import ShutdownPolicy, plan_power
@@ -250,8 +256,15 @@ def test_capabilities_are_those_of_the_driver_contract() -> None:
     assert column(SECTIONS["10. Capabilities"], "capability") == [one.value for one in Capability]
 
 
-@pytest.mark.parametrize("row", SECTIONS["10. Capabilities"].rows, ids=lambda row: row["capability"])
+@pytest.mark.parametrize("row", SECTIONS["10. Capabilities"].rows, ids=lambda row: words(row["capability"])[0])
 def test_libvirt_claims_what_the_page_says(row: Row) -> None:
-    name = words(row["capability"])[0]
-    overridden = getattr(driver_class("libvirt"), name) is not getattr(Driver, name)
+    capability = Capability(words(row["capability"])[0])
+    libvirt = driver_class("libvirt")
+    overridden = getattr(libvirt, capability) is not getattr(Driver, capability)
     assert row["libvirt QEMU/KVM"] == ("claimed" if overridden else "refused")
+    test_driver = libvirt.connect(
+        settle({"type": "libvirt", "hosts": ["test:///default"]}, {}).settings, "test:///default"
+    )
+    refused = test_driver.refuses(capability)
+    test_driver.close()
+    assert row["libvirt test driver"] == ("refused" if refused else "claimed")
