@@ -269,6 +269,8 @@ class World:
             if key not in {*Part, "state"} and hasattr(machine, key)
         }
         gathered = {part.value: read(machine) for part, read in self.readers().items() if part in parts}
+        if {Part.DISKS, Part.DISK_USERS} <= parts:
+            gathered[Part.DISKS.value] = self.disks(machine, with_users=True)
         return Vm(state=state, **same, **gathered)
 
     def readers(self) -> dict[Part, Callable[[Machine], Any]]:
@@ -277,7 +279,6 @@ class World:
             Part.LABELS: lambda machine: machine.labels,
             Part.CONFIG: lambda machine: machine.config,
             Part.DISKS: lambda machine: self.disks(machine, with_users=False),
-            Part.DISK_USERS: lambda machine: self.disks(machine, with_users=True),
             Part.NICS: lambda machine: tuple(machine.nics),
             Part.SNAPSHOTS: lambda machine: machine.tree(),
             Part.GUEST: self.guest,
