@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`python -m tests.lab up|down|status`: the command line of the lab."""
+"""`python -m tests.lab up|down|status|fleet|exec`: the command line of the lab."""
 
 import argparse
 import os
@@ -25,6 +25,10 @@ def arguments() -> argparse.Namespace:
     status = commands.add_parser("status", help="show hosts and guests")
     fleet = commands.add_parser("fleet", help="add a host with many stopped VMs")
     fleet.add_argument("count", type=int)
+    program = commands.add_parser("exec", help="run a program in a guest")
+    program.add_argument("host")
+    program.add_argument("vm")
+    program.add_argument("argv", nargs=argparse.REMAINDER)
     for command in (up, down, status):
         command.add_argument("backend", nargs="?", default="libvirt", choices=["libvirt"])
         command.add_argument("--backend", dest="backend", choices=["libvirt"], help=argparse.SUPPRESS)
@@ -33,8 +37,11 @@ def arguments() -> argparse.Namespace:
 
 def carry_out(options: argparse.Namespace) -> None:
     """Do it; the imports come after the check that they can succeed."""
-    from tests.lab import lifecycle, status
+    from tests.lab import client, lifecycle, status
 
+    if options.command == "exec":
+        sys.stdout.write(f"{client.Lab().guest_exec(options.host, options.vm, *options.argv)}\n")
+        return
     if options.command == "status":
         sys.stdout.write(f"{status.table()}\n")
         return

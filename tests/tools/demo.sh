@@ -1,19 +1,31 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Starts the lab and plays playbooks/demo.yml on it; where there can be no lab, reads libvirt's own test driver instead.
+# Plays playbooks/demo.yml on a fresh lab and ends it, unless KEEP=1; without a lab it reads libvirt's own test driver.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
+keep=false
+[ "${KEEP:-}" != 1 ] || keep=true
 status=0
 python -m tests.lab up libvirt || status=$?
 case $status in
-  0)
-    ansible-playbook -i lab.crossvirt.yml playbooks/demo.yml
-    printf '\nThe lab is still up: .venv/bin/ansible-inventory -i lab.crossvirt.yml --graph reads it, make lab-down ends it.\n'
-    ;;
+  0) $keep || trap 'python -m tests.lab down' EXIT ;;
   3)
     ansible localhost -m crossvirt.lifecycle.vm_info -a '{"hypervisor": {"type": "libvirt", "hosts": "test:///default"}}'
     echo "NOT PROVED: without a lab only libvirt's own test driver was read"
+    exit
     ;;
   *) exit "$status" ;;
 esac
+
+ANSIBLE_CALLBACK_PLUGINS=tests/tools/callbacks ANSIBLE_STDOUT_CALLBACK=story \
+  ansible-playbook -i lab.crossvirt.yml playbooks/demo.yml \
+  -e demo_guest_tasks="$PWD/tests/lab/in_guest.yml" -e "{demo_keep: $keep}"
+
+printf '\nAll of it in %d seconds. ' $SECONDS
+if $keep; then
+  echo "The lab is still up, with its VMs: make lab-down ends it."
+  echo ".venv/bin/ansible-inventory -i lab.crossvirt.yml --graph"
+else
+  echo "KEEP=1 make demo leaves the lab up, to play with."
+fi
