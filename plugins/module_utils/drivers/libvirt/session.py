@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import atexit
+import os
 import shutil
+import signal
 import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from pathlib import Path
 from threading import Thread
@@ -123,6 +125,8 @@ class Session:
 
     def _open(self, settings: dict[str, Any]) -> Any:
         full = full_uri(self.uri, settings, self._pki)
+        if transport_of(self.uri) == "ssh":
+            atexit.register(end_ssh)  # that of an open() which hangs would wait for its host when we are gone
         types = [self.libvirt.VIR_CRED_AUTHNAME, self.libvirt.VIR_CRED_PASSPHRASE]
 
         def give(credentials: list[list[Any]], secrets: dict[str, Any]) -> int:
@@ -225,6 +229,15 @@ def pki_folder(settings: dict[str, Any]) -> str:
 def default_ca() -> str:
     """Return the CA file where none is given: libvirt's own, else the system's."""
     return str(LIBVIRT_CA if LIBVIRT_CA.exists() else ssl.get_default_verify_paths().cafile)
+
+
+def end_ssh() -> None:
+    """End the ssh programs that libvirt has started for this process and not ended; only Linux tells of them."""
+    for children in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread or a program that has ended meanwhile
+            for pid in map(int, children.read_text().split()):
+                if Path(f"/proc/{pid}/comm").read_text().strip() == "ssh":
+                    os.kill(pid, signal.SIGTERM)
 
 
 def transport_of(uri: str) -> str:
