@@ -168,7 +168,10 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
     def _connections(self) -> list[Connection]:
         environ = {**os.environ, "CROSSVIRT_CONNECTIONS": self.get_option("connections_file")}
         defaults = {**DEFAULTS, "unreachable": "warn"}
-        return [settle(keys, environ, defaults) for keys in self._rendered(self.get_option("hypervisors"))]
+        given = self._rendered(self.get_option("hypervisors"))
+        if not given or not all(isinstance(keys, dict) for keys in given):
+            raise InvalidOption("hypervisors must be a list of at least one dictionary, such as {name: dc1}")
+        return [settle(keys, environ, defaults) for keys in given]
 
     def _rendered(self, value: Any) -> Any:
         """Render templates, decrypt what is encrypted, and return Python's own types."""
@@ -212,7 +215,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
             for group in host.groups:
                 inventory.add_host(host.name, group)
             known[host.name] = inert(host.variables if complete else {**host.variables, "crossvirt_incomplete": True})
-            # set_variable looks at every value again, to find what these cannot be: tagged, trusted or of a foreign type
+            # set_variable would look at every value again, for tags and types that these cannot have.
             inventory.hosts[host.name].vars.update(known[host.name])
         self._construct(known)
 

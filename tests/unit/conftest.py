@@ -1,8 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What holds for every unit test."""
 
+from pathlib import Path
+
 import pytest
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils import apply
+from ansible.plugins.loader import init_plugin_loader
+
+# Before anything of ours is imported: Ansible finds collections only through its own importer.
+init_plugin_loader([str(Path(__file__).parents[2] / ".collections")])
+
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import apply  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
