@@ -195,15 +195,16 @@ def one_of(what: str, candidates: Sequence[Found]) -> Found:
     raise Ambiguous(f"{what} stands for more than one VM: {listed}", candidates=facts)
 
 
-def choose_all(found: Sequence[Found]) -> list[Found | CrossvirtError]:
-    """Return for a selection each VM once, by name then id."""
+def choose_all(found: Sequence[Found]) -> list[tuple[Ref, Found | CrossvirtError]]:
+    """Return for a selection each VM once, by name then id: its uuid, and its only place or why there is none."""
     groups: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: (one.vm.name, one.vm.id)):
         groups.setdefault(one.vm.uuid, []).append(one)
-    chosen: list[Found | CrossvirtError] = []
+    chosen: list[tuple[Ref, Found | CrossvirtError]] = []
     for uuid, group in groups.items():
+        ref = Ref("uuid", uuid)
         try:
-            chosen.append(one_of(f"uuid {uuid!r}", group))
+            chosen.append((ref, one_of(str(ref), group)))
         except Ambiguous as error:
-            chosen.append(error)
+            chosen.append((ref, error))
     return chosen

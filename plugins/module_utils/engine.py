@@ -52,6 +52,19 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """One VM of the task before it is planned: found, or what is wrong, and the options as they hold for it."""
+
+    who: Ref | Vm
+    found: Found | CrossvirtError
+    params: Params
+
+    def is_missing(self) -> bool:
+        """Say whether it is named and not there."""
+        return isinstance(self.found, NotFound)
+
+
+@dataclass(frozen=True, slots=True)
 class Subject:
     """One VM of the task: as it was named or found, and its run or what is wrong."""
 
@@ -107,27 +120,32 @@ async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, par
     gather = {*job.gather(params), *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
     found = await endpoints.find(refs_of(wanted), gather)
     if isinstance(wanted, Selection):
-        chosen: list[Found | CrossvirtError] = choose_all(found)
-        limit = params["max_vms"] if params["max_vms"] is not None else 1 if job.careful(params) else None
-        if limit is not None and len(chosen) > limit:
-            raise CapacityExceeded(f"select matches {len(chosen)} VMs and max_vms is {limit}; nothing was changed")
-        entries = [Entry(Ref("uuid", one.vm.uuid), params) if isinstance(one, Found) else None for one in chosen]
+        choices = selected(found, params, job)
     else:
-        chosen = [named(entry.ref, found, endpoints) for entry in wanted]
-        entries = list(wanted)
-    absent = [entry for entry, one in zip(entries, chosen, strict=True) if entry and isinstance(one, NotFound)]
+        choices = [Choice(entry.ref, named(entry.ref, found, endpoints), entry.params) for entry in wanted]
+    absent = [Entry(one.who, one.params) for one in choices if isinstance(one.who, Ref) and one.is_missing()]
     made = iter(await job.missing(endpoints, absent) if job.missing and absent else ())
-    settled = iter(await endpoints.settled([one for one in chosen if isinstance(one, Found)], gather))
+    settled = iter(await endpoints.settled([one.found for one in choices if isinstance(one.found, Found)], gather))
     subjects: list[Subject] = []
-    for entry, one in zip(entries, chosen, strict=True):
-        if isinstance(one, Found):
+    for one in choices:
+        if isinstance(one.found, Found):
             now = next(settled)
-            subjects.append(Subject(now.vm, await plan_one(now, entry.params if entry else params, job)))
-        elif entry and isinstance(one, NotFound) and job.missing:
-            subjects.append(Subject(entry.ref, next(made)))
+            subjects.append(Subject(now.vm, await plan_one(now, one.params, job)))
+        elif job.missing and one.is_missing():
+            subjects.append(Subject(one.who, next(made)))
         else:
-            subjects.append(Subject(entry.ref if entry else Ref("uuid", ""), one))
+            subjects.append(Subject(one.who, one.found))
     return same_vm_twice(subjects)
+
+
+def selected(found: Sequence[Found], params: Params, job: Job) -> list[Choice]:
+    """Return what `select` chose; where that is more than `max_vms` each of them is refused."""
+    choices = [Choice(ref, one, params) for ref, one in choose_all(found)]
+    limit = params["max_vms"] if params["max_vms"] is not None else 1 if job.careful(params) else None
+    if limit is None or len(choices) <= limit:
+        return choices
+    refusal = CapacityExceeded(f"select matches {len(choices)} VMs, and max_vms is {limit}")
+    return [Choice(one.found.vm if isinstance(one.found, Found) else one.who, refusal, params) for one in choices]
 
 
 def named(ref: Ref, found: Sequence[Found], endpoints: Endpoints) -> Found | CrossvirtError:

@@ -70,7 +70,7 @@ def run_info(options: Options, *, drivers: OpenDriver = driver_class) -> None:
     async def documents(connection: Connection) -> Result:
         gather = [Part(name) for name in module.params["gather"] or ()]
         vms = await read(connection, module.params, gather, warn=module.warn, drivers=drivers)
-        return {"changed": False, "vms": vms}
+        return {"changed": False, "vms": vms, **({"vm": vms[0]} if len(vms) == 1 else {})}
 
     answer(module, documents)
 

@@ -69,6 +69,10 @@ vms:
     nics: {description: The NICs in their order., type: list, elements: dict, returned: if gathered}
     snapshots: {description: Trees of snapshots., type: list, elements: dict, returned: if gathered}
     guest: {description: "Whether it is reachable, its host name, OS and addresses.", type: dict, returned: if gathered}
+vm:
+  description: The entry of RV(vms), where it is the only one.
+  returned: with one VM
+  type: dict
 """
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PLANNING_ONLY, Part

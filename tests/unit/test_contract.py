@@ -138,6 +138,8 @@ def test_results_of_changes_are_those_documented(module: str) -> None:
 def test_documents_are_those_documented(module: str) -> None:
     table = SECTIONS[f"Documents of {module}"]
     for name, one in documentation()[module]["return"].items():
+        if name == "vm":  # the only one of `vms` once more
+            continue
         rows = [row for row in table.rows if words(row.get("list", f"`{name}`")) == [name]]
         told = {words(row["key"])[0]: row["type"] for row in rows}
         found = keys_of(one["contains"])

@@ -40,15 +40,16 @@ def fleet() -> World:
 def completed(shown: dict[str, Any]) -> dict[str, Any]:
     """Return a result with what an example leaves out: the diff, and the only VM once more."""
     vms = shown.get("vms", [])
+    only = {"vm": vms[0]} if len(vms) == 1 else {}
     if "steps" not in (vms or [{}])[0]:
-        return shown
+        return only | shown
     titles = [f"{vm['name']} ({vm['id']})" if "id" in vm else vm["name"] for vm in vms]
     diff = [
         {"before_header": title, "after_header": title, "before": vm["before"], "after": vm["after"]}
         for title, vm in zip(titles, vms, strict=True)
         if vm["changed"]
     ]
-    return {"diff": diff, **({"vm": vms[0]} if len(vms) == 1 else {}), **shown}
+    return {"diff": diff, **only, **shown}
 
 
 @pytest.fixture(autouse=True)

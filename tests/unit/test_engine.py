@@ -103,6 +103,7 @@ def test_a_selection_has_its_limit(options: dict[str, Any], *, refused: bool, ch
     assert bool(world.writes) == (not refused and not check_mode)
     if refused:
         assert "3 VMs" in result["msg"]
+        assert [vm["error"] for vm in result["vms"]] == ["CapacityExceeded"] * 3
 
 
 def test_a_list_is_its_own_limit() -> None:
