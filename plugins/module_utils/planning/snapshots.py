@@ -145,29 +145,31 @@ def plan_present(driver: Driver, vm: Vm, wish: Wish, now: datetime) -> Plan:
 
 def creation(driver: Driver, vm: Vm, wish: Wish, name: str) -> Step:
     """Return the step of the kind that is taken; raises Unsupported with every reason at once."""
-    if reason := driver.refuses(Capability.CREATE_SNAPSHOT, vm):
+    if reason := driver.refuses(Capability.CREATE_SNAPSHOT):
         raise Unsupported(reason)
     kind = choose_kind(driver.snapshot_kinds(vm, name), vm, wish)
     return CreateSnapshot(name=name, description=wish.description, consistency=kind.consistency, how=kind.how)
 
 
 def choose_kind(kinds: Sequence[SnapshotKind], vm: Vm, wish: Wish) -> SnapshotKind:
-    """Return the kind to take: the least that is enough, but one that can be reverted.
+    """Return the kind to take: one that can be reverted, and of those the least that is enough.
 
-    Who asks for a guest's file systems at rest and allows a snapshot that cannot be reverted gets just that.
+    Who asks for the guest's file systems at rest and allows a snapshot that cannot be reverted wants just that.
     """
-    enough = [kind for kind in kinds if CONSISTENCIES.index(kind.consistency) >= CONSISTENCIES.index(wish.consistency)]
+    asked = CONSISTENCIES.index(wish.consistency)
+    just_that = wish.consistency == "filesystem" and wish.allow_unrevertable
+    enough = [kind for kind in kinds if kind.consistency in CONSISTENCIES[asked : asked + 1 if just_that else None]]
     possible = [kind for kind in enough if not kind.refused and (wish.allow_unrevertable or not kind.unrevertable)]
     if not possible:
-        hint = "; allow_unrevertable: true takes one all the same"
-        reasons = [f"{kind.consistency}: {kind.refused or f'{kind.unrevertable}{hint}'}" for kind in enough]
-        said = "; ".join(dict.fromkeys(reasons))
-        raise Unsupported(f"no snapshot of {vm.name} with consistency {wish.consistency} can be taken: {said}")
-    to_be_reverted = wish.consistency != "filesystem"
-    return min(
-        possible,
-        key=lambda kind: (to_be_reverted and bool(kind.unrevertable), CONSISTENCIES.index(kind.consistency)),
-    )
+        reasons: dict[str, list[str]] = {}
+        for kind in enough:
+            reasons.setdefault(kind.refused or kind.unrevertable or "", []).append(kind.consistency)
+        hint = "" if all(kind.refused for kind in enough) else "; allow_unrevertable: true takes one all the same"
+        said = "; ".join(
+            f"{reason} ({', '.join(dict.fromkeys(consistencies))})" for reason, consistencies in reasons.items()
+        )
+        raise Unsupported(f"no {wish.consistency} snapshot of {vm.name} can be taken: {said}{hint}")
+    return min(possible, key=lambda kind: (bool(kind.unrevertable), CONSISTENCIES.index(kind.consistency)))
 
 
 def plan_removal(vm: Vm, victims: Sequence[Snapshot]) -> Plan:

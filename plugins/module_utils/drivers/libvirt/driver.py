@@ -25,7 +25,7 @@ from ...model import (
     VmSpec,
     Wanted,
 )
-from . import convert, power, snapshots
+from . import convert, power, snapshot_kinds, snapshots
 from .building import CLEAN_UP_SECONDS, Building
 from .drafts import Drafter, LibvirtDraft
 from .networks import networks
@@ -145,13 +145,13 @@ class LibvirtDriver(Driver):
 
     def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
         """Return the ways that libvirt has for a VM in its state, with its disks."""
-        snapshots.check_name(name)
-        return snapshots.kinds(vm, snapshots.no_way_back(self.session))
+        snapshot_kinds.check_name(name)
+        return snapshot_kinds.kinds(vm, snapshot_kinds.no_way_back(self.session))
 
     def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str, how: str) -> Operation:
         """Take a snapshot; libvirt cannot abort that."""
         return self._on_snapshot(
-            vm_id, "taking", name, lambda domain: snapshots.take(self.libvirt, domain, name, description, how)
+            vm_id, "taking", name, lambda domain: snapshot_kinds.take(self.libvirt, domain, name, description, how)
         )
 
     def revert_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 
 from ...model import Guest, Part, Vm
 from ...support.workers import side_by_side, start
-from . import convert, snapshots
+from . import convert, snapshot_kinds, snapshots
 from .disk_reading import DiskReader
 from .removal import belongings
 from .session import NO_DOMAIN, NO_SUPPORT, Session
@@ -167,5 +167,5 @@ READERS: dict[Part, Callable[[ET.Element], Any]] = {
     Part.LABELS: convert.labels,
     Part.CONFIG: convert.config,
     Part.NICS: convert.nics,
-    Part.LIMITS: lambda domain: convert.limits(domain) | snapshots.limits(domain),
+    Part.LIMITS: lambda domain: convert.limits(domain) | snapshot_kinds.limits(domain),
 }
