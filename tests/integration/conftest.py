@@ -33,3 +33,29 @@ def alone(bench: Bench) -> Iterator[None]:
     """Hold that a test leaves no connection on a host."""
     yield
     wait_until(lambda: not bench.clients(), "end of all connections to the hosts")
+
+
+@pytest.fixture(scope="session")
+def guest(bench: Bench) -> str:
+    """A VM on kvm1 whose guest answers."""
+    bench.machines.guest("kvm1", "it-guest")
+    bench.lab.wait_for_agent("kvm1", "it-guest", timeout_seconds=60)
+    return "it-guest"
+
+
+@pytest.fixture(scope="module")
+def bare(bench: Bench) -> Iterator[str]:
+    """A stopped VM on kvm1 that never hears anything."""
+    bench.machines.bare("kvm1", "it-bare", disk=True)
+    yield "it-bare"
+    bench.machines.remove("kvm1", "it-bare")
+
+
+@pytest.fixture(scope="module")
+def twins(bench: Bench) -> Iterator[str]:
+    """Two stopped VMs of one name, on two hosts."""
+    for host in ("kvm1", "kvm2"):
+        bench.machines.bare(host, "it-twin")
+    yield "it-twin"
+    for host in ("kvm1", "kvm2"):
+        bench.machines.remove(host, "it-twin")

@@ -14,7 +14,6 @@ from xml.sax.saxutils import escape
 import libvirt
 
 from tests.lab.client import Lab
-from tests.lab.commands import wait_until
 
 PREFIX = "it-"
 POOL = Path("/var/lib/libvirt/images")
@@ -111,7 +110,7 @@ class Machines:
                         volume.delete()
 
     def picture(self) -> dict[str, str]:
-        """Return all that a refused task must leave as it was: VMs with states and ids, snapshots, saved memory, volumes."""
+        """Return what a refused task must leave as it was: VMs, their states, ids, snapshots, saved memory, and volumes."""
         look = "list --all; list --all --with-managed-save; list --all --with-snapshot; vol-list default; vol-list fast"
         return {host: self.lab.virsh(host, look) for host in self.hosts}
 
@@ -147,8 +146,7 @@ class Machines:
         return file
 
     def _remove(self, conn: Any, domain: Any) -> None:
-        if domain.isActive():
-            domain.destroy()
         if domain.isPersistent():
             domain.undefineFlags(UNDEFINE)
-        wait_until(lambda: domain not in conn.listAllDomains(), "the end of a VM")
+        if domain.isActive():
+            domain.destroy()

@@ -3,16 +3,12 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Module, Result, assert_refused, steps_of
+from tests.integration.bench import Bench, Module, assert_refused
 from tests.lab.client import Lab
 
 Hypervisor = dict[str, Any]
