@@ -9,9 +9,9 @@ from .errors import Unsupported
 
 def driver_class(backend: str) -> type[Driver]:
     """Return the driver; raises Unsupported for a backend that is not built yet."""
-    match backend:
-        case "libvirt":
-            from .drivers.libvirt.driver import LibvirtDriver
+    # No `match`: ansible-core 2.21 does not look into one for what has to ship with a module.
+    if backend == "libvirt":
+        from .drivers.libvirt.driver import LibvirtDriver
 
-            return LibvirtDriver
+        return LibvirtDriver
     raise Unsupported(f"hypervisors of type {backend} are not supported yet")

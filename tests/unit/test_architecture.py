@@ -71,3 +71,11 @@ def test_only_the_runner_knows_ansible_and_no_sdk_is_imported_at_the_top(path: P
     foreign = {name for name in imports(path, lazy=False) if name.partition(".")[0] not in known}
     assert foreign <= FROM_ANSIBLE.get(path.name, set())
     assert not any(name.startswith("ansible.") for name in set(imports(path, lazy=True)) - foreign)
+
+
+@every_file
+def test_nothing_is_imported_inside_a_match(path: Path) -> None:
+    """ansible-core 2.21 would not ship it with a module."""
+    matches = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Match)]
+    inside = [node for match in matches for node in ast.walk(match)]
+    assert not [node for node in inside if isinstance(node, ast.Import | ast.ImportFrom)]
