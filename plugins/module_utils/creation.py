@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What becomes of VMs that a task names and that are not there: their place is chosen and they are drafted, nothing is made."""
+"""What becomes of VMs that a task names and that are not there: their place is chosen, and they are drafted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Taken = dict[str, str]
 
 
 async def missing(endpoints: Endpoints, entries: Sequence[Entry]) -> list[Run | CrossvirtError]:
-    """Answer for each entry with its run, or with the reason why it cannot be made; one to be absent has nothing to do."""
+    """Answer for each entry with its run, or the reason why it cannot be made; one to be absent has nothing to do."""
     if entries[0].params["state"] == "absent":
         return [Run(endpoints.members[0], entry.ref.value, Plan({}, {})) for entry in entries]
     taken = await macs_in_use(endpoints, entries)

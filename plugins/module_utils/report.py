@@ -34,9 +34,8 @@ def applied(run: Run, now: Vm | None, label: str) -> Result:
 
 def vm_result(run: Run, vm: Vm | None, label: str, steps: list[Result], after: Result) -> Result:
     """Return the result of one VM."""
-    who = (
-        identity_of(vm) if vm else {"name": run.name, "host": run.endpoint.driver.host if run.endpoint.driver else None}
-    )
+    here = {"host": run.endpoint.driver.host} if steps and run.endpoint.driver else {}
+    who = identity_of(vm) if vm else {"name": run.name, **here}
     done = {"changed": bool(steps), "steps": steps, "before": plain(run.plan.before), "after": plain(after)}
     return {**who, "hypervisor": label, **done, **(run.error.report() if run.error else {})}
 

@@ -9,7 +9,7 @@ module: vm
 short_description: Create, compare and remove virtual machines
 description:
   - Creates a virtual machine, or many, from a specification or as a copy of another one, and removes them.
-  - A VM that is there is only compared with what the task gives. It fails with the list of differences where it differs.
+  - A VM that is there is only compared with what the task gives, and fails with the list of differences.
   - A created VM is stopped. Power is the work of M(crossvirt.lifecycle.vm_state).
 author: The crossvirt.lifecycle contributors (@crossvirt)
 version_added: 0.1.0
@@ -31,7 +31,8 @@ options:
     description: The number of virtual CPUs; a new VM has 1 unless given.
     type: int
   memory_bytes:
-    description: Memory in bytes, or with a unit such as V(4G). Needed for a new VM that is no clone. On libvirt whole MiB.
+    description:
+      - Memory in bytes, or with a unit such as V(4G); on libvirt whole MiB. Needed for a new VM that is no clone.
     type: bytes
   firmware:
     description: The firmware; a new VM has V(bios) unless given.
@@ -43,7 +44,7 @@ options:
   guest_os:
     description:
       - The operating system that will be installed, in the hypervisor's words.
-      - On libvirt an identifier of libosinfo such as V(http://debian.org/debian/12) is kept where virt-manager finds it.
+      - On libvirt an identifier of libosinfo, such as V(http://debian.org/debian/12), is kept where virt-manager looks.
     type: str
   notes:
     description: Free text that the VM carries. Line ends are kept as line feeds.
@@ -72,7 +73,8 @@ options:
   disks:
     description:
       - The disks; their order is their identity. A medium in a drive, such as a CD-ROM, is none of them.
-      - On libvirt each becomes a qcow2 volume, C(NAME.qcow2) and then C(NAME-1.qcow2), in a storage where that name is free.
+      - On libvirt each becomes a qcow2 volume, C(NAME.qcow2) and then C(NAME-1.qcow2); these names must be free.
+      - libvirt keeps disks of one bus together, and so must the list.
     type: list
     elements: dict
     suboptions:
@@ -87,11 +89,13 @@ options:
         type: str
         choices: [auto, virtio, scsi, sata]
       provisioning:
-        description: Whether space is taken when it is needed or at once. V(thin) for a new disk unless given.
+        description:
+          - Whether space is taken when it is needed or at once. V(thin) for a new disk unless given.
+          - On libvirt V(thick) is for disks without image.
         type: str
         choices: [thin, thick]
       image:
-        description: What a new disk begins with, a full and independent copy, grown to O(disks[].size_bytes). Never compared.
+        description: What a new disk begins with, a full copy that is grown to O(disks[].size_bytes). Never compared.
         type: dict
         suboptions:
           storage:
@@ -104,7 +108,7 @@ options:
             description: An image where the module runs, qcow2 or raw, that is sent to the hypervisor.
             type: path
           checksum:
-            description: C(sha256) and the digits, with a colon between, of the file; compared before anything is made.
+            description: What the file adds up to, C(sha256), a colon and the digits. Compared before anything is made.
             type: str
   nics:
     description: The network interfaces; their order is their identity.
@@ -124,8 +128,8 @@ options:
   clone:
     description:
       - Make the VM as a copy of another one, with a new UUID and new hardware addresses. Never compared.
-      - Other options override what the source has, but O(disks) cannot. Media in drives and shared disks stay as they are.
-      - On libvirt the source must be stopped and on the same host, and must not have UEFI settings in a file of their own.
+      - Other options override what the source has, but O(disks) cannot. Media in drives and shared disks stay the same.
+      - On libvirt the source is stopped, on the same host, and has no UEFI, whose settings libvirt does not hand out.
     type: dict
     suboptions:
       source:
@@ -161,8 +165,9 @@ options:
       - What goes with a VM that is V(absent). By default nothing, its disks stay.
       - What cannot stay without its VM must be named, and is listed where it is not. On libvirt that is V(snapshots),
         V(saved_state) and V(nvram).
-      - V(disks) is refused where another VM of the host uses or builds on one of them, where one is shared, and where one is in
-        no storage. Other hosts that use the same storage cannot be seen. A medium in a drive stays, and so does what a disk builds on.
+      - V(disks) is refused where another VM of the host uses or builds on one of them, where one is shared, and where
+        one is in no storage. Other hosts that use the same storage cannot be seen.
+      - A medium in a drive stays, and so does what a disk builds on.
     type: list
     elements: str
     choices: [disks, snapshots, saved_state, nvram]
@@ -234,11 +239,21 @@ vms:
       contains:
         action: {description: "One of create, clone, delete.", type: str, returned: always}
         host: {description: Where the VM is made., type: str, returned: with create and clone}
-        volumes: {description: "The volumes that are made or removed, with storage, volume, size_bytes and image.", type: list, elements: dict, returned: always}
+        volumes:
+          description: The volumes that are made or removed, with storage, volume, size_bytes and image.
+          type: list
+          elements: dict
+          returned: always
         remove: {description: What goes with the VM., type: list, elements: str, returned: with delete}
         outcome: {description: "One of done, timeout, failed, cancelled.", type: str, returned: in a real run}
-    before: {description: "The fields that the task gives, before; empty for a VM that is not there.", type: dict, returned: unless the task was refused}
-    after: {description: "The same fields after; empty for a VM that is gone.", type: dict, returned: unless the task was refused}
+    before:
+      description: The fields that the task gives, before; empty for a VM that is not there.
+      type: dict
+      returned: unless the task was refused
+    after:
+      description: The same fields after; empty for a VM that is gone.
+      type: dict
+      returned: unless the task was refused
     differences:
       description: What is not as asked of a VM that is there.
       type: list
@@ -249,7 +264,7 @@ vms:
         current: {description: What it is., type: raw, returned: always}
         desired: {description: What the task gives., type: raw, returned: always}
     left_behind:
-      description: Volumes, each as storage and name with a slash between, that this task made or was to remove and that are still there.
+      description: Volumes, C(storage/name), that this task made or was to remove and that are still there.
       type: list
       elements: str
       returned: where a creation or a removal failed

@@ -99,7 +99,7 @@ MAC = re.compile(r"(?:[0-9a-f]{2}:){5}[0-9a-f]{2}")
 
 
 def spec_from(params: Params, name: str | None = None) -> VmSpec:
-    """Return the specification that a task, or one entry of it, gives; raises InvalidOption for a value that makes no sense."""
+    """Return the specification that a task, or one entry of it, gives; raises InvalidOption for a senseless value."""
     for key in ("cpus", "memory_bytes"):
         if params[key] is not None and params[key] < 1:
             raise InvalidOption(f"{key} must not be {params[key]}")
@@ -207,8 +207,6 @@ def plan_vm(driver: Driver, vm: Vm, params: Params) -> Plan:
     """
     if params["state"] == "absent":
         return plan_removal(vm, params["remove"] or ())
-    if params["select"] is not None:
-        raise InvalidOption("select goes with state absent only")
     spec = spec_from(params)
     if spec.host:
         spec = replace(spec, host=driver.host_named(spec.host) or spec.host)
@@ -237,8 +235,7 @@ def state_of(vm: Vm | None) -> Fields:
 def plan_removal(vm: Vm, remove: tuple[str, ...] | list[str]) -> Plan:
     """Plan to forget a VM, with what is named in `remove`.
 
-    Raises InvalidState for a VM that is not off, that would leave something behind that cannot stay without it, or whose
-    disks are not its own.
+    Raises InvalidState for a VM that is not off, that has what cannot stay without it, or whose disks must stay.
     """
     if vm.state is not PowerState.STOPPED and not (vm.state is PowerState.SUSPENDED and "saved_state" in remove):
         raise InvalidState(f"{vm.name} is {vm.state}, and only a stopped VM is removed")
@@ -271,10 +268,12 @@ def removable(vm: Vm) -> Iterator[Volume]:
 
 
 def what_is_read(params: Params) -> tuple[Part, ...]:
-    """Return what planning needs to know of VMs that are there."""
+    """Return what planning needs to know of VMs that are there; raises InvalidOption for `select` with present."""
     if params["state"] == "absent":
         disks = (Part.DISKS, Part.DISK_USERS) if "disks" in (params["remove"] or ()) else ()
         return (Part.BELONGINGS, *disks)
+    if params["select"] is not None:
+        raise InvalidOption("select goes with state absent only")
     entries = [one for one in params["vms"] or () if isinstance(one, dict)]
     return tuple({NEEDS[key] for one in (params, *entries) for key in NEEDS if one.get(key) is not None})
 

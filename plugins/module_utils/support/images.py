@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Disk images in files where the module runs: their format and virtual size, read from the header alone, and their checksum."""
+"""Disk images in files where the module runs: format and virtual size, read from the header alone, and checksum."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from struct import unpack_from
@@ -22,7 +23,9 @@ FOREIGN = {
     b"BZh": "compressed with bzip2",
     b"PK\x03\x04": "a zip archive",
 }
-EXTERNAL_DATA_FILE = 1 << 2  # incompatible feature bit, https://www.qemu.org/docs/master/interop/qcow2.html
+VERSION_WITH_FEATURES = 3  # https://www.qemu.org/docs/master/interop/qcow2.html
+EXTERNAL_DATA_FILE = 1 << 2  # an incompatible feature
+CHECKSUM = re.compile("sha256:[0-9a-fA-F]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ def inspect(path: str) -> ImageFile:
 def qcow2_size(path: str, header: bytes) -> int:
     """Return the virtual size; an image that needs another file, or a password, is refused."""
     version, backing, _length, _bits, size, encryption = unpack_from(">IQIIQI", header, 4)
-    incompatible = unpack_from(">Q", header, 72)[0] if version > 2 else 0
+    incompatible = unpack_from(">Q", header, 72)[0] if version >= VERSION_WITH_FEATURES else 0
     if backing or incompatible & EXTERNAL_DATA_FILE:
         raise InvalidOption(f"image.file: {path} builds on another file; a complete image is needed")
     if encryption:
@@ -65,13 +68,12 @@ def qcow2_size(path: str, header: bytes) -> int:
 
 def verify(path: str, checksum: str) -> None:
     """Compare a file with a checksum such as `sha256:` and 64 digits; raises InvalidOption where it differs."""
-    kind, _, digits = checksum.partition(":")
-    if kind != "sha256" or len(digits) != 64 or not set(digits.lower()) <= set("0123456789abcdef"):
+    if not CHECKSUM.fullmatch(checksum):
         raise InvalidOption(f"image.checksum: {checksum!r} is not sha256: and 64 hexadecimal digits")
     try:
         with Path(path).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+            found = f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
     except OSError as error:
         raise InvalidOption(f"image.file: {path}: {error.strerror}") from error
-    if found != digits.lower():
-        raise InvalidOption(f"image.checksum: {path} has sha256:{found}, not {checksum}")
+    if found != checksum.lower():
+        raise InvalidOption(f"image.checksum: {path} has {found}, not {checksum}")

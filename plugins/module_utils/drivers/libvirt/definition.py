@@ -140,7 +140,7 @@ def add_nics(devices: ET.Element, nics: Sequence[NicSpec]) -> None:
 
 
 def copy_of(source: str, spec: VmSpec, uuid: str, files: dict[str, str]) -> str:
-    """Return the XML of a copy: new name, uuid and addresses, its own `files` by the old paths; the specification overrides.
+    """Return the XML of a copy: own name, uuid, addresses, and `files` by the old paths; the specification overrides.
 
     A medium in a drive and a disk that is shared stay as they are.
     """

@@ -28,7 +28,7 @@ class DiskReader:
         self._pools = Pools(session)
 
     def disks(self, uuid: str, definition: ET.Element) -> tuple[Disk, ...]:
-        """Return one VM's disks; one whose statistics are silent is asked for its volume."""
+        """Return one VM's disks; where statistics are silent, the size is asked of the volume."""
         found = [self._sized(disk) for disk in disks(definition, self._pools.place, self._sizes.get(uuid, {}))]
         if Part.DISK_USERS not in self._parts:
             return tuple(found)
@@ -55,11 +55,12 @@ class DiskReader:
 
     def _sized(self, disk: Disk) -> Disk:
         pool = self._pools.named(disk.storage) if disk.storage and disk.size_bytes is None else None
-        volume = self._volume(pool, str(disk.volume)) if pool else None
-        return replace(disk, size_bytes=volume.info()[1]) if volume else disk
-
-    def _volume(self, pool: Pool, name: str) -> Any:
-        return self._pools.volume(pool, name) if pool.storage.active else None
+        if pool is None or not pool.storage.active:
+            return disk
+        try:
+            return replace(disk, size_bytes=pool.handle.storageVolLookupByName(str(disk.volume)).info()[1])
+        except self._session.libvirt.libvirtError:  # its file is gone
+            return disk
 
     def _path(self, disk: Disk) -> str:
         pool = self._pools.named(disk.storage) if disk.storage else None

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ...model import Disk
+from .convert import attribute
 
 Place = Callable[[str], tuple[str | None, str]]
 MEDIA = ("cdrom", "floppy")
@@ -22,9 +23,9 @@ class Sizes:
     allocation: int | None = None
     physical: int | None = None
 
-    def provisioning(self, format: str | None) -> str | None:
+    def provisioning(self, kind: str | None) -> str | None:
         """Return thick where all space is taken: a qcow2 by the length of its file, a raw one by its blocks."""
-        taken = self.physical if format == "qcow2" else self.allocation
+        taken = self.physical if kind == "qcow2" else self.allocation
         if self.capacity is None or taken is None:
             return None
         return "thick" if taken >= self.capacity else "thin"
@@ -42,7 +43,7 @@ def sizes_from(statistics: Mapping[str, Any]) -> dict[str, Sizes]:
 
 
 def source_of(disk: ET.Element, place: Place) -> tuple[str | None, str | None]:
-    """Return storage and volume of a disk; of one outside every storage its path or remote name, of an empty drive nothing."""
+    """Return storage and volume of a disk; of one in no storage its path or remote name, of an empty drive nothing."""
     source = disk.find("source")
     if source is None:
         return None, None
@@ -60,14 +61,13 @@ def disks(domain: ET.Element, place: Place, sizes: Mapping[str, Sizes]) -> tuple
 def one_disk(disk: ET.Element, place: Place, sizes: Mapping[str, Sizes]) -> Disk:
     """Return one drive."""
     storage, volume = source_of(disk, place)
-    target, driver = disk.find("target"), disk.find("driver")
-    size = sizes.get(target.get("dev", ""), Sizes()) if target is not None else Sizes()
+    size = sizes.get(attribute(disk, "target", "dev") or "", Sizes())
     return Disk(
         volume=volume,
         storage=storage,
         size_bytes=size.capacity,
-        bus=target.get("bus", "auto") if target is not None else "auto",
-        provisioning=size.provisioning(driver.get("type") if driver is not None else None),
+        bus=attribute(disk, "target", "bus") or "auto",
+        provisioning=size.provisioning(attribute(disk, "driver", "type")),
         device=disk.get("device", "disk"),
         shared=disk.find("shareable") is not None,
         read_only=disk.find("readonly") is not None,

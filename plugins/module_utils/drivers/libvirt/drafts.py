@@ -27,7 +27,7 @@ PLACES_UNKNOWN = ("cluster", "folder", "pool")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """One volume to make, and what it begins with: nothing, a copy of a path, an overlay on a path, or a file that is sent."""
+    """One volume to make, and what it begins with: nothing, a copy, an overlay on a path and format, or a file."""
 
     volume: Volume
     bus: str = "virtio"
@@ -124,6 +124,10 @@ class Drafter:
         image_bytes = source.pop("size_bytes", 0)
         size = disk.size_bytes or image_bytes
         refuse_size(spec, disk, size, image_bytes)
+        if self._session.kind == "TEST" and (
+            disk.provisioning == "thick" or "file" in source or size > image_bytes > 0
+        ):
+            raise Unsupported("libvirt's test driver has only thin volumes, which it neither grows nor receives")
         volume = Volume(
             storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=source.pop("name", None)
         )
@@ -156,7 +160,8 @@ class Drafter:
             raise AlreadyExists(f"two VMs of this task would have the volume {volume.volume} in storage {pool.name}")
         if self._pools.volume(pool, volume.volume) is not None:
             raise AlreadyExists(
-                f"there is a volume {volume.volume} in storage {pool.name} on {self._session.host} already; nothing is overwritten"
+                f"there is a volume {volume.volume} in storage {pool.name} on {self._session.host} already;"
+                " nothing is overwritten"
             )
         self._names.add(place)
         left = self._room.get(pool.name, pool.storage.free_bytes) - room
@@ -171,12 +176,13 @@ class Drafter:
         with self._session.translated(f"looking up {clone.source_id}"):
             domain = self._session.conn.lookupByUUIDString(clone.source_id)
             inactive = self._session.libvirt.VIR_DOMAIN_XML_INACTIVE | self._session.libvirt.VIR_DOMAIN_XML_SECURE
-            name, active, source = domain.name(), domain.isActive(), domain.XMLDesc(inactive)
+            name, source = domain.name(), domain.XMLDesc(inactive)
+            stopped = not domain.isActive() and not domain.hasManagedSaveImage()
         if clone.snapshot:
             raise Unsupported(
                 f"libvirt cannot copy from an internal snapshot, so not from {clone.snapshot!r} of {name}"
             )
-        if active:
+        if not stopped:
             raise InvalidState(f"{name} is not stopped, and libvirt copies only what is off")
         root = ET.fromstring(source)
         self._refuse_source(name, spec, root)
@@ -188,9 +194,10 @@ class Drafter:
     def _refuse_source(self, name: str, spec: VmSpec, root: ET.Element) -> None:
         """Refuse what a copy through libvirt cannot take along or change."""
         config = convert.config(root)
-        if root.find("os/nvram") is not None:
+        if config.firmware == "uefi":
             raise Unsupported(
-                f"{name} keeps its firmware's settings in a file that libvirt does not hand out, so it is not copied"
+                f"{name} keeps its firmware's settings in a file that libvirt does not hand out, so it is not copied;"
+                " a new VM with its volumes as images can be made"
             )
         for key in ("firmware", "secure_boot"):
             if getattr(spec, key) not in (None, getattr(config, key)):
@@ -215,11 +222,8 @@ class Drafter:
             _kind, size, allocation = volume.info()
         made = Volume(storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=volume_there)
         self._take(pool, made, 0 if clone.linked else allocation)
-        driver = disk.find("driver")
-        format = driver.get("type", "raw") if driver is not None else "raw"
-        if clone.linked:
-            return Content(volume=made, overlay=(str(path), format), copy=str(path))
-        return Content(volume=made, copy=str(path))
+        below = (str(path), convert.attribute(disk, "driver", "type") or "raw")
+        return Content(volume=made, copy=str(path), overlay=below if clone.linked else None)
 
 
 def refuse_words(spec: VmSpec) -> None:
@@ -233,7 +237,7 @@ def refuse_words(spec: VmSpec) -> None:
     for text in (str(spec.name), spec.notes or "", spec.guest_os or "", *labels):
         if UNFIT.search(text):
             raise InvalidOption(f"libvirt cannot keep the control characters in {text!r}")
-    if "/" in str(spec.name) or "\n" in str(spec.name) or not str(spec.name).strip():
+    if set("/\n") & set(str(spec.name)) or not str(spec.name).strip(". "):
         raise InvalidOption(f"libvirt cannot name a VM {spec.name!r}")
 
 

@@ -67,8 +67,8 @@ class Pools:
     def choose(self, name: str | None) -> Pool:
         """Return the pool to make disks in; without a name the one named `default`, else the only active one.
 
-        Raises NotFound, InvalidState for one that is not active, InvalidOption where several could be meant, Unsupported
-        for one that does not keep volumes in files.
+        Raises NotFound, InvalidState for one that is not active, InvalidOption where several could be meant,
+        Unsupported for one that does not keep volumes in files.
         """
         named = [pool for pool in self.all if pool.name == (name or "default")]
         active = [pool for pool in self.all if pool.storage.active]
