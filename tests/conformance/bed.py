@@ -14,12 +14,15 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import 
 
 from tests.unit.harness import Result, run
 
+PREFIX = "conf-"
+
 
 @dataclass(frozen=True)
 class Start:
     """How a VM is when a test begins.
 
-    `kind`: `empty` has no system on its disk, `guest` one with an agent, `deaf` nothing to ask it by.
+    `kind`: `empty` has no system on its disk, `guest` one that shuts down when asked, `agent` one that also answers,
+    `deaf` nothing to ask it by.
     `snapshots` are names, each below the one before.
     """
 
@@ -38,6 +41,7 @@ class Bed(ABC):
     column: ClassVar[str | None]  # of the page's table of capabilities
     drivers: OpenDriver | None = None  # instead of the registry's
     hosts: tuple[str, ...]
+    _names = 0
 
     @abstractmethod
     def hypervisor(self, host: str | None = None) -> dict[str, Any]:
@@ -75,6 +79,10 @@ class Bed(ABC):
         """Return what the disk holds now, or a hash of it; of a guest that runs, as the guest sees it."""
 
     @abstractmethod
+    def words(self) -> dict[str, str]:
+        """Return what cases call $host, $storage, $volume (an image there) and $network."""
+
+    @abstractmethod
     def volumes(self) -> set[str]:
         """Ask the witness for the names of all volumes of all hosts."""
 
@@ -91,6 +99,11 @@ class Bed(ABC):
     @abstractmethod
     def close(self) -> None:
         """Remove all that was made."""
+
+    def free_name(self) -> str:
+        """Return a name that no VM has had yet."""
+        self._names += 1
+        return f"{PREFIX}new-{self._names}"
 
     def run(self, module: str, options: dict[str, Any], *, check_mode: bool = False) -> Result:
         """Run a module against all hosts of this backend."""

@@ -15,8 +15,8 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection imp
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 
-from tests.conformance.backends.libvirt_api import PREFIX, clear, freeze, snapshot_paths
-from tests.conformance.bed import Bed, Start
+from tests.conformance.backends.libvirt_api import clear, freeze, snapshot_paths
+from tests.conformance.bed import PREFIX, Bed, Start
 from tests.lab.client import Lab
 from tests.lab.commands import LabError
 
@@ -76,7 +76,7 @@ class LibvirtBed(Bed):
     def vm(self, start: Start, host: str | None = None) -> str:
         host = host or self.hosts[0]
         conn = self.conns[host]
-        kind = "panic" if start.state == "crashed" else start.kind
+        kind = "panic" if start.state == "crashed" else start.kind.replace("agent", "guest")
         name = f"{PREFIX}{kind}-{host}"
         self.where[name] = host
         domain = self._domain(conn, name, kind)
@@ -99,7 +99,7 @@ class LibvirtBed(Bed):
             domain.destroy()
         if not domain.isActive() and start.state != "stopped":
             domain.create()
-        if domain.isActive() and start.kind == "guest":
+        if domain.isActive() and start.kind in ("guest", "agent"):
             self.lab.wait_for_agent(self.where[domain.name()], domain.name())
 
     def _domain(self, conn: Any, name: str, kind: str) -> Any:
@@ -160,6 +160,10 @@ class LibvirtBed(Bed):
         disk = self.lab.virsh(host, "domblklist", vm).split()[1]
         dump: str = self.lab.hosts[host].inside("qemu-io", "-c", command, disk)
         return "\n".join(line for line in dump.splitlines() if line[:8].isalnum())
+
+    def words(self) -> dict[str, str]:
+        image = self.lab.facts["guest"]["volume"]
+        return {"host": self.hosts[0], "storage": "default", "volume": image, "network": "default"}
 
     def volumes(self) -> set[str]:
         found = set()

@@ -7,9 +7,9 @@ from typing import Any
 
 import libvirt
 
+from tests.conformance.bed import PREFIX
 from tests.lab.commands import wait_until
 
-PREFIX = "conf-"
 EVERYTHING = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
     | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA

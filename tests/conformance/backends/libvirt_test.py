@@ -16,8 +16,8 @@ import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 
-from tests.conformance.backends.libvirt_api import PREFIX, clear, freeze, snapshot_paths
-from tests.conformance.bed import Bed, Start
+from tests.conformance.backends.libvirt_api import clear, freeze, snapshot_paths
+from tests.conformance.bed import PREFIX, Bed, Start
 
 URI = "test:///default"
 STATES = {
@@ -45,6 +45,7 @@ class LibvirtTestBed(Bed):
         self.conn = libvirt.open(URI)
         self.hosts = (URI,)
         self.pool = self.conn.storagePoolLookupByName("default-pool")
+        self.pool.createXML(VOLUME.format(name="image.img"), 0)
         self._numbers = count(1)
 
     def hypervisor(self, host: str | None = None) -> dict[str, Any]:
@@ -58,6 +59,8 @@ class LibvirtTestBed(Bed):
             pytest.skip("the test driver has no guest that could crash")
         if start.kind == "deaf":
             pytest.skip("the test driver's guests always hear")
+        if start.kind == "agent":
+            pytest.skip("the test driver's guests have no agent")
         name = f"{PREFIX}{next(self._numbers)}"
         disk = self.pool.createXML(VOLUME.format(name=f"{name}.img"), 0)
         domain = self.conn.defineXML(DOMAIN.format(name=name, disk=disk.path()))
@@ -84,6 +87,10 @@ class LibvirtTestBed(Bed):
 
     def content(self, vm: str) -> str:
         pytest.skip("the test driver's volumes have no content")
+
+    def words(self) -> dict[str, str]:
+        names = {"storage": "default-pool", "volume": "image.img", "network": "default"}
+        return {"host": self.conn.getHostname(), **names}
 
     def volumes(self) -> set[str]:
         return {name for pool in self.conn.listAllStoragePools() for name in pool.listVolumes()}

@@ -11,10 +11,10 @@ from typing import Any
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Snapshot
 
-from tests.conformance.bed import Bed, Start
+from tests.conformance.bed import PREFIX, Bed, Start
 from tests.unit.harness import keys_of
 from tests.unit.memory import drivers_of
-from tests.unit.world import World
+from tests.unit.world import Volume, World
 
 
 class MemoryBed(Bed):
@@ -25,6 +25,7 @@ class MemoryBed(Bed):
 
     def __init__(self) -> None:
         self.world = World("kvm1", "kvm2")
+        self.world.sites["kvm1"].volumes["default"]["image.qcow2"] = Volume(1024 * 1024, "an image")
         self.hosts = tuple(self.world.sites)
         self.drivers = drivers_of(self.world)
         self._numbers = count(1)
@@ -36,9 +37,11 @@ class MemoryBed(Bed):
         return drivers_of(self.world)("memory").connect({}, host)
 
     def vm(self, start: Start, host: str | None = None) -> str:
-        name = f"conf-{next(self._numbers)}"
-        machine = self.world.add(name, host, start.state, deaf=start.kind == "empty", hears=start.kind != "deaf")
-        machine.agent = start.kind == "guest"
+        name = f"{PREFIX}{next(self._numbers)}"
+        machine = self.world.add(
+            name, host, start.state, cpus=1, deaf=start.kind == "empty", hears=start.kind != "deaf"
+        )
+        machine.agent = start.kind == "agent"
         for snapshot in start.snapshots:
             self.world.snap(machine, snapshot)
         return name
@@ -60,6 +63,9 @@ class MemoryBed(Bed):
     def content(self, vm: str) -> str:
         machine = self.world.machine(vm)
         return self.world.volume(machine, machine.drives[0]).data
+
+    def words(self) -> dict[str, str]:
+        return {"host": "kvm1", "storage": "default", "volume": "image.qcow2", "network": "default"}
 
     def volumes(self) -> set[str]:
         return {name for site in self.world.sites.values() for store in site.volumes.values() for name in store}
