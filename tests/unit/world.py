@@ -228,10 +228,10 @@ class World:
 
     def snap(self, machine: Machine, name: str, description: str = "", consistency: str = "crash") -> Taken:
         """Take a snapshot below the current one."""
-        same = sum(one.name == name for one in machine.snapshots)
+        ids = {one.id for one in machine.snapshots}
         awake = machine.state in (PowerState.RUNNING, PowerState.PAUSED)
         taken = Taken(
-            id=f"{name}-{same + 1}" if same else name,
+            id=next(one for one in (name, *(f"{name}-{n}" for n in range(2, len(ids) + 3))) if one not in ids),
             name=name,
             parent=machine.current,
             state=machine.state if awake and consistency == "memory" else PowerState.STOPPED,
