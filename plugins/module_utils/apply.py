@@ -131,6 +131,7 @@ async def submit(run: Run, step: Step, report: dict[str, Any]) -> str | None:
 async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
     """Wait for an operation; when this is interrupted, abort it and give it a moment to say how it ended."""
     waiting = asyncio.wrap_future(operation)
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio prints a late error
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
