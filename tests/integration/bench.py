@@ -79,7 +79,7 @@ class Module(Process):
     def result(self) -> Result:
         """Return what it printed: one JSON object, and nothing on standard error."""
         code, stdout, stderr = self.end()
-        assert stderr == ""
+        assert not stderr, stderr
         result: Result = json.loads(stdout)
         assert code == int("error" in result)
         return result

@@ -110,7 +110,7 @@ class Machines:
                         volume.delete()
 
     def picture(self) -> dict[str, str]:
-        """Return what a refused task must leave as it was: VMs, their states, ids, snapshots, saved memory, and volumes."""
+        """Return what refused tasks leave as it was: VMs, their states, ids, snapshots, saved memory, and volumes."""
         look = "list --all; list --all --with-managed-save; list --all --with-snapshot; vol-list default; vol-list fast"
         return {host: self.lab.virsh(host, look) for host in self.hosts}
 
@@ -146,7 +146,8 @@ class Machines:
         return file
 
     def _remove(self, conn: Any, domain: Any) -> None:
-        if domain.isPersistent():
-            domain.undefineFlags(UNDEFINE)
-        if domain.isActive():
+        active, persistent = domain.isActive(), domain.isPersistent()
+        if active:
             domain.destroy()
+        if persistent:
+            domain.undefineFlags(UNDEFINE)
