@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from .errors import ConnectionFailed, InvalidOption, MissingLibrary, NotFound
@@ -36,7 +37,9 @@ KEYS = {
     "xenserver": COMMON,
     "hyperv": COMMON | {"port", "client_cert", "client_key", "transport"},
 }
-DEFAULTS: dict[str, Any] = {"validate_certs": True, "connect_timeout_seconds": 10.0, "unreachable": "fail"}
+DEFAULTS: Mapping[str, Any] = MappingProxyType(
+    {"validate_certs": True, "connect_timeout_seconds": 10.0, "unreachable": "fail"}
+)
 SECRETS = ("password", "token")
 BESIDE_NAME = {"name", "unreachable", "connect_timeout_seconds"}
 PLAINTEXT = re.compile(r"(\w+\+tcp|http)://", re.IGNORECASE)

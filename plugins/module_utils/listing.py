@@ -16,7 +16,7 @@ from .errors import InvalidOption
 Document = dict[str, Any]
 
 # What Ansible reads as something else than one remote host.
-RESERVED = {"all", "ungrouped", "localhost", "127.0.0.1"}
+RESERVED = frozenset({"all", "ungrouped", "localhost", "127.0.0.1"})
 # Ansible reads commas, colons, spaces, brackets and more in a host's name as patterns, ssh a leading dash as an option,
 # caches a slash as a folder, and ansible-core 2.18 braces as templates.
 NOT_IN_NAMES = re.compile(r"^\W|[^\w.-]")
@@ -46,8 +46,8 @@ def hosts_of(
         for vm in documents:
             distinct.setdefault((vm["type"], vm["uuid"], vm["host"]), (reference, vm))
     safe = cache(safe_group)
-    groups = [tuple(map(safe, groups_of(vm))) for _, vm in distinct.values()]
-    names = names_of([vm for _, vm in distinct.values()], hostnames, RESERVED.union(taken, *groups))
+    groups = [tuple(map(safe, groups_of(vm))) for _reference, vm in distinct.values()]
+    names = names_of([vm for _reference, vm in distinct.values()], hostnames, RESERVED.union(taken, *groups))
     return [
         ListedHost(name, variables_of(vm, reference), member_of)
         for name, (reference, vm), member_of in zip(names, distinct.values(), groups, strict=True)

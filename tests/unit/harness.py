@@ -32,6 +32,7 @@ def run(module: str, options: dict[str, Any], *, check_mode: bool = False, drive
         stack.enter_context(redirect_stdout(printed))
         for number in (SIGTERM, SIGINT):
             stack.callback(signal, number, getsignal(number))
+        code: object = None
         try:
             start(module, options, check_mode=check_mode, drivers=drivers)
         except SystemExit as ended:

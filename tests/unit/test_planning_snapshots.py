@@ -131,7 +131,7 @@ def test_only_taking_one_needs_no_care() -> None:
 def at_random(chance: random.Random, names: str, size: int) -> tuple[Snapshot, ...]:
     """Trees of any shape with many snapshots of one name."""
     parents = [None if number == 0 else chance.choice([None, *range(number)]) for number in range(size)]
-    name = [chance.choice(names) for _ in range(size)]
+    name = [chance.choice(names) for _number in range(size)]
     current = chance.randrange(size)
 
     def below(parent: int | None) -> tuple[Snapshot, ...]:
@@ -345,7 +345,7 @@ def test_a_walk_at_random_is_always_foretold(seed: int) -> None:
 def test_names_that_stand_for_several_refuse_the_task() -> None:
     world = World("kvm1")
     machine = world.add("web1")
-    for _ in range(2):
+    for _time in range(2):
         world.snap(machine, "a")
     for state in ("absent", "reverted"):
         result = play(world, "vm_snapshot", name="web1", snapshot="a", state=state)

@@ -43,8 +43,8 @@ from .probe import diagnose
 
 OWN_PKI = {"ca_path", "client_cert", "client_key"}
 LIBVIRT_CA = Path("/etc/pki/CA/cacert.pem")
-# A host that died is noticed after 16 seconds. The interval is short because libvirt 9.0 can lose the wake-up of a thread
-# whose call follows another's on one connection; the answer to the next ping brings it back.
+# A host that died is noticed after 16 seconds. The interval is short because libvirt 9.0 can lose the wake-up of a
+# thread whose call follows another on one connection; the answer to the next ping brings it back.
 KEEPALIVE_SECONDS, KEEPALIVE_COUNT = 1, 15
 
 # Codes of virErrorNumber, https://libvirt.org/html/libvirt-virterror.html, as of libvirt 9.0.
