@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import InvalidState
 from ...model import PowerState
 from . import convert
+from .session import ERRORS
 
 RUNNING, PAUSED, STOPPED, SUSPENDED = PowerState.RUNNING, PowerState.PAUSED, PowerState.STOPPED, PowerState.SUSPENDED
 
@@ -43,9 +44,14 @@ def looking_first(libvirt: Any, domain: Any, change: Change, call: Callable[[Any
             raise InvalidState(f"{domain.name()} is {state}")
         try:
             call(domain)
-        except libvirt.libvirtError:
-            if state_of(domain) is not change.goal:  # nobody else was faster
-                raise
+        except libvirt.libvirtError as error:
+            now = state_of(domain)
+            if now is change.goal:  # somebody else was faster
+                return
+            if now is not state and error.get_error_code() not in ERRORS:
+                said = error.get_error_message()
+                raise InvalidState(f"{domain.name()} was {state} and became {now} meanwhile: {said}") from error
+            raise
 
     return carry_out
 
