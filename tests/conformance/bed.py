@@ -76,7 +76,11 @@ class Bed(ABC):
 
     @abstractmethod
     def content(self, vm: str) -> str:
-        """Return what the disk holds now, or a hash of it; of a guest that runs, as the guest sees it."""
+        """Return a hash of what the disk holds now; of a guest that runs, of what `write` changes, as it sees it."""
+
+    @abstractmethod
+    def content_of_image(self) -> str:
+        """Return the same of the image that $volume means."""
 
     @abstractmethod
     def words(self) -> dict[str, str]:

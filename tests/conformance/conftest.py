@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
@@ -11,6 +12,8 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import 
 from tests.conformance.bed import Bed
 from tests.conformance.results import Results
 
+RESULTS = pytest.StashKey[Results]()
+PARTLY = pytest.StashKey[bool]()
 BACKENDS = ("memory", "libvirt", "libvirt-test")
 
 
@@ -46,14 +49,13 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def driver(bed: Bed) -> Iterator[Driver]:
+def driver(bed: Bed, results: Results) -> Iterator[Driver]:
     """A driver connected to the first host."""
     connected = bed.connect(bed.hosts[0])
+    about = connected.about()
+    results.describe(about)
     yield connected
     connected.close()
-
-
-RESULTS = pytest.StashKey[Results]()
 
 
 @pytest.fixture(scope="session")
@@ -65,8 +67,14 @@ def results(request: pytest.FixtureRequest) -> Results:
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
     if report.when == "call" or report.failed or (report.when == "setup" and report.skipped):
-        item.config.stash[RESULTS].count(item.nodeid, report.outcome)
+        reason = report.longrepr[2].removeprefix("Skipped: ") if isinstance(report.longrepr, tuple) else ""
+        item.config.stash[RESULTS].count(item.nodeid, report.outcome, reason)
     return report
+
+
+def pytest_deselected(items: list[pytest.Item]) -> None:
+    for item in items[:1]:
+        item.config.stash[PARTLY] = True
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -75,4 +83,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    session.config.stash[RESULTS].save()
+    whole = all(Path(argument).is_dir() for argument in session.config.args)
+    if whole and not session.config.stash.get(PARTLY, False):
+        session.config.stash[RESULTS].save()

@@ -1,56 +1,79 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Counts what a run of the suite found, prints it, and keeps it for the support matrix and for people."""
+"""What a run of the suite found: printed, and kept for the support matrix in `.build/results`."""
 
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import About
 
 FOLDER = Path(__file__).parents[2] / ".build" / "results"
+KINDS = ("passed", "refused as unsupported", "skipped", "failed")
+NAMES = re.compile(r"\S*conf-[\w.-]*\w")  # of the suite's own VMs and disks
 
 
 @dataclass
 class Results:
-    """`refused` are claims to be unable that proved true, by what was asked; `truth` the cases of the truth matrix."""
+    """`refused` and `impossible` say what, and why; `truth` has the disagreements of every case."""
 
     backend: str
+    product: str = ""
     outcomes: Counter[str] = field(default_factory=Counter)
     refused: dict[str, str] = field(default_factory=dict)
-    worked: set[str] = field(default_factory=set)
+    impossible: dict[str, int] = field(default_factory=dict)
     truth: dict[str, list[str]] = field(default_factory=dict)
+    refusing: set[str] = field(default_factory=set)
 
-    def count(self, test: str, outcome: str) -> None:
+    def describe(self, about: About) -> None:
+        """Note who was tested, without the last numbers of versions, which come and go with updates."""
+        self.product = re.sub(r"(\d+\.\d+)\.\d+", r"\1", f"{about.product}, version {about.version}")
+
+    def count(self, test: str, outcome: str, reason: str = "") -> None:
         """Count one test; one that proved a refusal counts as such."""
-        self.outcomes["refused as unsupported" if test in self.refused and outcome == "passed" else outcome] += 1
+        self.outcomes[KINDS[1] if test in self.refusing and outcome == "passed" else outcome] += 1
+        if outcome == "skipped":
+            self.impossible[reason] = self.impossible.get(reason, 0) + 1
 
-    def refuse(self, test: str, reason: str) -> None:
+    def refuse(self, test: str, what: str, reason: str) -> None:
         """Note that a test proved that something is refused, with a reason and before any change."""
-        self.refused[test] = reason
+        self.refusing.add(test)
+        self.refused[what] = NAMES.sub("X", reason.removeprefix("nothing was changed: "))
 
     def disagree(self, case: str, what: list[str]) -> None:
         """Note how check mode, a real run and a second one disagree about a case; nothing is what it should be."""
         self.truth[case] = what
 
+    @property
+    def disagreements(self) -> int:
+        """How many cases check mode lied about."""
+        return sum(bool(what) for what in self.truth.values())
+
     def lines(self) -> list[str]:
         """Return what people want to know."""
-        kinds = ("passed", "refused as unsupported", "skipped", "failed")
-        counts = ", ".join(f"{self.outcomes[kind]} {kind}" for kind in kinds)
-        disagreements = sum(bool(what) for what in self.truth.values())
+        counts = ", ".join(f"{self.outcomes[kind]} {kind}" for kind in KINDS)
         return [
             f"conformance {self.backend}: {counts}",
-            f"truth matrix {self.backend}: {len(self.truth)} cases, {disagreements} disagreements",
+            f"truth matrix {self.backend}: {len(self.truth)} cases, {self.disagreements} disagreements",
         ]
 
     def save(self) -> None:
-        """Write `.build/results/conformance-<backend>.json`."""
+        """Keep them."""
         FOLDER.mkdir(parents=True, exist_ok=True)
-        path = FOLDER / f"conformance-{self.backend}.json"
-        found: dict[str, Any] = {
-            "outcomes": dict(sorted(self.outcomes.items())),
-            "refused": self.refused,
-            "truth": {"cases": len(self.truth), "disagreements": {one: why for one, why in self.truth.items() if why}},
-        }
-        path.write_text(json.dumps(found, indent=2) + "\n")
+        kept = vars(self) | {"refusing": sorted(self.refusing)}
+        path_of(self.backend).write_text(json.dumps(kept, indent=2) + "\n")
+
+
+def path_of(backend: str) -> Path:
+    """Return where a backend's results are kept."""
+    return FOLDER / f"conformance-{backend}.json"
+
+
+def load(backend: str) -> Results:
+    """Return the results of the last whole run; raises FileNotFoundError."""
+    kept = json.loads(path_of(backend).read_text())
+    kept |= {"outcomes": Counter(kept["outcomes"]), "refusing": set(kept["refusing"])}
+    return Results(**kept)

@@ -29,7 +29,7 @@ def test_claims_are_those_of_the_page(
     assert is_claimed(driver, capability) >= demanded
     assert (reason is None) == demanded, reason
     if reason:
-        results.refuse(request.node.nodeid, reason)
+        results.refuse(request.node.nodeid, capability.value, reason)
         parameters = list(inspect.signature(getattr(driver, capability)).parameters)
         with bed.watching() as writes, pytest.raises(Unsupported):
             getattr(driver, capability)(*["x"] * len(parameters)).result(10)

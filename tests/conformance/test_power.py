@@ -73,7 +73,7 @@ def test_a_guest_that_cannot_hear_is_refused_by_name(
     assert result["error"] == "Unsupported"
     assert writes == []
     assert driver.refuses(Capability.SHUTDOWN, found(driver, vm, Part.LIMITS))
-    results.refuse(request.node.nodeid, result["msg"])
+    results.refuse(request.node.nodeid, "asking a guest that cannot hear to shut down", result["msg"])
     assert bed.state(vm) == "running"
 
 

@@ -29,6 +29,7 @@ step lint
 step unit
 step sanity CORES="${FULL:+2.18 newest }2.19"
 step importer
+step conformance BACKEND=memory
 step conformance BACKEND=libvirt-test
 
 # 3: this machine cannot have a lab, as it then says.
@@ -41,5 +42,6 @@ if [ "$lab" = 3 ]; then
 fi
 [ "$lab" = 0 ]
 step conformance BACKEND=libvirt
+step matrix CHECK=--check
 step integration
 [ -z "${FULL:-}" ] || step bench

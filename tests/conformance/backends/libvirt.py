@@ -20,7 +20,13 @@ from tests.conformance.bed import PREFIX, Bed, Start
 from tests.lab.client import Lab
 from tests.lab.commands import LabError
 
-STATES = {"running": "running", "paused": "paused", "shut off": "stopped", "crashed": "crashed"}
+STATES = {
+    "running": "running",
+    "paused": "paused",
+    "shut off": "stopped",
+    "crashed": "crashed",
+    "in shutdown": "changing",
+}
 POOL = Path("/var/lib/libvirt/images")
 
 # A boot sector for a VM that dies at once: it writes "the guest has panicked" to the port of a pvpanic device
@@ -147,19 +153,29 @@ class LibvirtBed(Bed):
         if self.state(vm) == "running":
             self.lab.guest_exec(host, vm, "/bin/sh", "-c", f"echo '{text}' > /data/text && sync")
             return
-        self._qemu_io(vm, f"write -P {sum(text.encode()) % 255 + 1} 524288 4096")
+        pattern = sum(text.encode()) % 255 + 1  # in the gap before the first partition
+        self.lab.hosts[host].inside("qemu-io", "-c", f"write -P {pattern} 524288 4096", self._first_disk(host, vm))
 
     def content(self, vm: str) -> str:
         host = self._host(vm)
         if self.state(vm) == "running":
-            return self.lab.guest_exec(host, vm, "/bin/sh", "-c", "cat /data/text 2>/dev/null | sha256sum")
-        return hashlib.sha256(self._qemu_io(vm, "read -v 524288 64").encode()).hexdigest()
+            return self.lab.guest_exec(host, vm, "/bin/sh", "-c", "sha256sum < /data/text")
+        return self._hash(host, self._first_disk(host, vm))
 
-    def _qemu_io(self, vm: str, command: str) -> str:
-        host = self._host(vm)
-        disk = self.lab.virsh(host, "domblklist", vm).split()[1]
-        dump: str = self.lab.hosts[host].inside("qemu-io", "-c", command, disk)
-        return "\n".join(line for line in dump.splitlines() if line[:8].isalnum())
+    def content_of_image(self) -> str:
+        return self._hash(self.hosts[0], str(POOL / self.words()["volume"]))
+
+    def _first_disk(self, host: str, vm: str) -> str:
+        return self.lab.virsh(host, "domblklist", vm).split()[1]
+
+    def _hash(self, host: str, disk: str) -> str:
+        """Hash what a guest would see."""
+        raw = f"{disk}.conf-raw"
+        self.lab.hosts[host].inside("qemu-img", "convert", "-O", "raw", disk, raw)
+        outside = self.lab.outside(host, raw)
+        digest = hashlib.sha256(outside.read_bytes()).hexdigest()
+        outside.unlink()
+        return digest
 
     def words(self) -> dict[str, str]:
         image = self.lab.facts["guest"]["volume"]

@@ -64,6 +64,9 @@ class MemoryBed(Bed):
         machine = self.world.machine(vm)
         return self.world.volume(machine, machine.drives[0]).data
 
+    def content_of_image(self) -> str:
+        return self.world.sites["kvm1"].volumes["default"]["image.qcow2"].data
+
     def words(self) -> dict[str, str]:
         return {"host": "kvm1", "storage": "default", "volume": "image.qcow2", "network": "default"}
 
