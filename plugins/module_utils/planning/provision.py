@@ -111,7 +111,7 @@ def spec_from(params: Params, name: str | None = None) -> VmSpec:
     if params["notes"] is not None:
         given["notes"] = "\n".join(re.split(r"\r\n?", params["notes"]))  # XML keeps no other line ends
     if params["labels"] is not None:
-        given["labels"] = labels_from(params["labels"], "labels")
+        given["labels"] = {key: values for key, values in labels_from(params["labels"], "labels").items() if values}
     disks = params["disks"]
     return VmSpec(
         **given,

@@ -53,8 +53,7 @@ class Building:
     def _define(self, paths: list[str]) -> str:
         draft, uuid = self._draft, str(uuid4())
         if draft.source:
-            files = {str(content.copy): path for content, path in zip(draft.contents, paths, strict=True)}
-            xml = copy_of(draft.source, draft.spec, uuid, files)
+            xml = copy_of(draft.source, draft.spec, uuid, paths)
         else:
             drives = [Drive(path, content.bus) for content, path in zip(draft.contents, paths, strict=True)]
             xml = definition(draft.spec, uuid, draft.machine, drives)

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 from ...model import NicSpec, VmSpec
 from .convert import AGENT_CHANNEL, KIB, LABELS, LIBOSINFO, OURS
+from .disks import MEDIA
 
 X86 = ("x86_64", "i686")
 PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd"}
@@ -139,8 +140,8 @@ def add_nics(devices: ET.Element, nics: Sequence[NicSpec]) -> None:
         child(interface, "model", type=nic.model)
 
 
-def copy_of(source: str, spec: VmSpec, uuid: str, files: dict[str, str]) -> str:
-    """Return the XML of a copy: own name, uuid, addresses, and `files` by the old paths; the specification overrides.
+def copy_of(source: str, spec: VmSpec, uuid: str, paths: Sequence[str]) -> str:
+    """Return the XML of a copy: own name, uuid, addresses, and disks at `paths`; the specification overrides.
 
     A medium in a drive and a disk that is shared stay as they are.
     """
@@ -148,8 +149,8 @@ def copy_of(source: str, spec: VmSpec, uuid: str, files: dict[str, str]) -> str:
     root.attrib.pop("id", None)
     element(root, "name").text = spec.name
     element(root, "uuid").text = uuid
-    for disk in root.iterfind("devices/disk"):
-        use_files(disk, files)
+    for disk, path in zip(own_disks(root), paths, strict=True):
+        use_own_file(disk, path)
     for interface in root.iterfind("devices/interface"):
         drop(interface, "mac", "target", "backend/tap")
     for channel in root.iterfind("devices/channel[@type='unix']"):
@@ -166,16 +167,21 @@ def copy_of(source: str, spec: VmSpec, uuid: str, files: dict[str, str]) -> str:
     return written(root)
 
 
-def use_files(disk: ET.Element, files: dict[str, str]) -> None:
+def use_own_file(disk: ET.Element, path: str) -> None:
     """Let a disk of a copy use its own file, a qcow2 that it may write to."""
-    source = disk.find("source")
-    path = next((source.get(key) for key in ("file", "dev") if source.get(key)), None) if source is not None else None
-    if source is None or path not in files:
-        return
     drop(disk, "backingStore", "readonly", "source")
     disk.set("type", "file")
-    disk.insert(0, ET.Element("source", file=files[path]))
+    disk.insert(0, ET.Element("source", file=path))
     element(disk, "driver").set("type", "qcow2")
+
+
+def own_disks(domain: ET.Element) -> list[ET.Element]:
+    """Return the disks that are copied with a VM: neither media in drives nor shared with others."""
+    return [
+        disk
+        for disk in domain.iterfind("devices/disk")
+        if disk.get("device", "disk") not in MEDIA and disk.find("shareable") is None
+    ]
 
 
 def set_texts(root: ET.Element, spec: VmSpec) -> None:

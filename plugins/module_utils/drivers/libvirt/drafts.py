@@ -14,8 +14,8 @@ from ...errors import AlreadyExists, CapacityExceeded, InvalidOption, InvalidSta
 from ...model import CloneSpec, DiskSpec, Draft, ImageSpec, Network, NicSpec, VmSpec, Volume
 from ...support.images import ImageFile, inspect, verify
 from . import convert
-from .definition import LARGEST, Machine, machine_from, machine_with
-from .disks import MEDIA
+from .definition import LARGEST, Machine, machine_from, machine_with, own_disks
+from .disks import source_of
 from .session import NO_SUPPORT, Session
 from .storage import Pool, Pools, listed
 
@@ -23,6 +23,7 @@ MIB = 1024 * 1024
 SECTOR = 512
 UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")  # no XML can hold these
 PLACES_UNKNOWN = ("cluster", "folder", "pool")
+LONGEST_NAME = 240  # a file name has 255 bytes, and libvirt appends .qcow2, .xml and the like
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,8 +187,7 @@ class Drafter:
             raise InvalidState(f"{name} is not stopped, and libvirt copies only what is off")
         root = ET.fromstring(source)
         self._refuse_source(name, spec, root)
-        own = [disk for disk in root.iterfind("devices/disk") if is_own(disk)]
-        contents = tuple(self._copied(spec, clone, number, disk, name) for number, disk in enumerate(own))
+        contents = tuple(self._copied(spec, clone, number, disk, name) for number, disk in enumerate(own_disks(root)))
         nics = None if spec.nics is None else tuple(map(self._nic, spec.nics))
         return self._drafted(replace(spec, nics=nics), self._offered, contents, clone=clone, source=source)
 
@@ -204,26 +204,23 @@ class Drafter:
                 raise Unsupported(f"{key} of a copy is that of {name}, {getattr(config, key)}")
 
     def _copied(self, spec: VmSpec, clone: CloneSpec, number: int, disk: ET.Element, name: str) -> Content:
-        path = path_of(disk)
-        storage, volume_there = self._pools.place(path) if path else (None, "")
+        storage, file = source_of(disk, self._pools.place)
         there = self._pools.named(storage) if storage else None
-        volume = self._pools.volume(there, volume_there) if there and there.storage.active else None
+        volume = self._pools.volume(there, str(file)) if there and there.storage.active else None
         if there is None or volume is None:
-            raise Unsupported(
-                f"disk {path} of {name} is in no active storage of {self._session.host}, so it is not copied"
-            )
+            raise Unsupported(f"disk {file} of {name} is in no active storage of {self._session.host}")
         if clone.linked and disk.find("readonly") is None:
             raise Unsupported(
-                f"disk {path} of {name} is writable: starting {name} would destroy its linked clones."
+                f"disk {file} of {name} is writable: starting {name} would destroy its linked clones."
                 " Make its disks read-only in its definition, or use mode full"
             )
         pool = self._pools.choose(spec.storage or there.name)
-        with self._session.translated(f"reading volume {volume_there}"):
-            _kind, size, allocation = volume.info()
-        made = Volume(storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=volume_there)
+        with self._session.translated(f"reading volume {file}"):
+            path, (_kind, size, allocation) = str(volume.path()), volume.info()
+        made = Volume(storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=file)
         self._take(pool, made, 0 if clone.linked else allocation)
-        below = (str(path), convert.attribute(disk, "driver", "type") or "raw")
-        return Content(volume=made, copy=str(path), overlay=below if clone.linked else None)
+        below = (path, convert.attribute(disk, "driver", "type") or "raw")
+        return Content(volume=made, copy=path, overlay=below if clone.linked else None)
 
 
 def refuse_words(spec: VmSpec) -> None:
@@ -239,6 +236,8 @@ def refuse_words(spec: VmSpec) -> None:
             raise InvalidOption(f"libvirt cannot keep the control characters in {text!r}")
     if set("/\n") & set(str(spec.name)) or not str(spec.name).strip(". "):
         raise InvalidOption(f"libvirt cannot name a VM {spec.name!r}")
+    if len(str(spec.name).encode()) > LONGEST_NAME:
+        raise InvalidOption(f"libvirt names files after VMs: {spec.name!r} is longer than {LONGEST_NAME} bytes")
 
 
 def refuse_size(spec: VmSpec, disk: DiskSpec, size: int, image_bytes: int) -> None:
@@ -266,14 +265,3 @@ def in_groups(disks: tuple[DiskSpec, ...]) -> tuple[DiskSpec, ...]:
 def volume_name(spec: VmSpec, number: int) -> str:
     """Return the name of a VM's volume."""
     return f"{spec.name}-{number}.qcow2" if number else f"{spec.name}.qcow2"
-
-
-def is_own(disk: ET.Element) -> bool:
-    """Say whether a disk is copied with its VM: neither a medium in a drive nor shared with others."""
-    return disk.get("device", "disk") not in MEDIA and disk.find("shareable") is None
-
-
-def path_of(disk: ET.Element) -> str | None:
-    """Return the path of a disk on its host."""
-    source = disk.find("source")
-    return (source.get("file") or source.get("dev")) if source is not None else None
