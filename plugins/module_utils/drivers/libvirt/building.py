@@ -48,7 +48,7 @@ class Building:
 
     def _go_on(self) -> None:
         if self._aborted.is_set():
-            raise Cancelled(f"the creation of {self._draft.spec.name} was stopped, and taken back")
+            raise Cancelled(f"the creation of {self._draft.spec.name} was stopped")
 
     def _define(self, paths: list[str]) -> str:
         draft, uuid = self._draft, str(uuid4())
