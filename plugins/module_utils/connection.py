@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -161,6 +162,11 @@ def checked_hosts(hosts: tuple[str, ...], *, verify: bool) -> tuple[str, ...]:
     return hosts
 
 
+def uris_with_secrets(given: Mapping[str, Any] | None) -> set[str]:
+    """Return the hosts that are refused because they hold a secret: nobody may see them in the refusal either."""
+    return {str(host) for host in (given or {}).get("hosts") or () if SECRET_IN_URI.search(str(host))}
+
+
 def coerced(key: str, value: Any) -> Any:
     """Return a value as the type that its key has, as Ansible would; raises InvalidOption."""
     spec = HYPERVISOR["options"][key]
@@ -236,7 +242,8 @@ def parse(path: Path, text: str) -> dict[str, dict[str, Any]]:
     try:
         import yaml
     except ImportError as error:
-        raise MissingLibrary("the connections file needs PyYAML for the Python that runs the module") from error
+        pip = f"{sys.executable} -m pip install PyYAML"
+        raise MissingLibrary(f"the connections file needs PyYAML for the Python that runs us: {pip}") from error
     try:
         data = yaml.safe_load(text)
     except yaml.YAMLError as error:

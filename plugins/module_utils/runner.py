@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
-from .connection import HYPERVISOR, Connection, settle
+from .connection import HYPERVISOR, Connection, settle, uris_with_secrets
 from .engine import Job, OpenDriver, change, read, survey
 from .errors import Cancelled, CrossvirtError, InvalidOption
 from .model import Part, plain
@@ -100,6 +100,7 @@ async def guarded(module: Module, work: Callable[[Connection], Awaitable[Result]
     """Return the result; a signal cancels the work, which then reports what it did, and must not cut the report off."""
 
     async def settled() -> Result:
+        module.no_log_values.update(uris_with_secrets(module.params["hypervisor"]))
         connection = settle(module.params["hypervisor"])
         module.no_log_values.update(connection.secrets)
         return await work(connection)
