@@ -152,3 +152,31 @@ def test_the_labs_own_source(bench: Bench, many: list[str]) -> None:
     inventory, warnings = read(bench, str(ROOT / "lab.crossvirt.yml"))
     assert set(many) <= set(inventory["crossvirt_libvirt"]["hosts"])
     assert warnings == ""
+
+
+@pytest.mark.parametrize("action", ["cut", "hang"])
+def test_a_host_that_is_lost_meanwhile_costs_its_own_vms(
+    bench: Bench, source: Source, many: list[str], action: str
+) -> None:
+    proxy = bench.lab.proxy("kvm2")
+    proxy.trap(action, procedure="connect_get_all_domain_stats")
+    try:
+        inventory, warnings = read(bench, source(hypervisors=[{"name": "lab-proxy"}]))
+    finally:
+        proxy.heal()
+    assert "ConnectionFailed" in warnings
+    facts = inventory["_meta"]["hostvars"]
+    assert {name for name in many if name in facts} == {name for name in many if "kvm1" in name}
+    assert all(one["crossvirt_incomplete"] is True for one in facts.values())
+
+
+def test_a_module_goes_on_without_a_host_that_is_lost(bench: Bench, many: list[str]) -> None:
+    proxy = bench.lab.proxy("kvm2")
+    proxy.trap("cut", procedure="connect_get_all_domain_stats")
+    try:
+        result = bench.run("vm_info", hypervisor={"name": "lab-proxy", "unreachable": "warn"})
+    finally:
+        proxy.heal()
+    names = {vm["name"] for vm in result["vms"]}
+    assert names & set(many) == {name for name in many if "kvm1" in name}
+    assert len(result["warnings"]) == 1
