@@ -44,5 +44,5 @@ def in_turn(programs: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Cos
     """Run each once to warm up, then all in turn, so that what disturbs the machine disturbs all of them."""
     for argv in programs.values():
         cost_of(argv)
-    costs = [{name: cost_of(argv) for name, argv in programs.items()} for _ in range(rounds)]
+    costs = [{name: cost_of(argv) for name, argv in programs.items()} for _round in range(rounds)]
     return {name: medians([cost[name] for cost in costs]) for name in programs}

@@ -29,7 +29,7 @@ def costs() -> dict[str, Cost]:
     """Measure in turn; all VMs are stopped before every run, and must run after it."""
     with machines() as (uri, host):
         books = playbooks(uri)
-        rounds = [{name: start(host, path) for name, path in books.items()} for _ in range(ROUNDS)]
+        rounds = [{name: start(host, path) for name, path in books.items()} for _round in range(ROUNDS)]
     return {name: medians([costs[name] for costs in rounds]) for name in books}
 
 

@@ -61,7 +61,7 @@ def unmarked(value: Any) -> Any:
 
 
 def test_it_agrees_with_virsh(bench: Bench, source: Source, many: list[str]) -> None:
-    inventory, _ = read(bench, source())
+    inventory, _warnings = read(bench, source())
     for host in HOSTS:
         names = bench.lab.virsh(host, "list", "--all", "--name").split()
         assert sorted(inventory[f"crossvirt_host_{host}"]["hosts"]) == sorted(names)
@@ -112,7 +112,7 @@ def test_a_guest_is_reached_at_its_address(bench: Bench, source: Source, guest: 
         return [word for word in words if word.count(".") == 3 and ip_address(word) in network]
 
     wait_until(lambda: known() != [], f"an address of {guest}")
-    inventory, _ = read(bench, source(gather=["guest"], select={"name": guest}))
+    inventory, _warnings = read(bench, source(gather=["guest"], select={"name": guest}))
     facts = inventory["_meta"]["hostvars"][guest]
     assert [facts["ansible_host"]] == known()
     assert facts["ansible_host"] in facts["crossvirt_addresses"]
@@ -142,7 +142,7 @@ def test_a_host_that_refuses_costs_a_warning(bench: Bench, source: Source, many:
 
 def test_a_warm_cache_needs_no_host(bench: Bench, source: Source, tmp_path: Path) -> None:
     path = source(cache=True, cache_plugin="jsonfile", cache_connection=str(tmp_path / "cache"))
-    first, _ = read(bench, path)
+    first, _warnings = read(bench, path)
     with bench.lab.counting() as calls:
         assert read(bench, path)[0] == first
     assert calls.connections == 0

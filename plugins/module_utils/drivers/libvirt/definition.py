@@ -248,7 +248,7 @@ def emptied(root: ET.Element, *tags: str) -> ET.Element:
 def drop(parent: ET.Element, *paths: str) -> None:
     """Remove children, or what is one level below them."""
     for path in paths:
-        above, _, tag = path.rpartition("/") if "{" not in path else ("", "", path)
+        above, _slash, tag = path.rpartition("/") if "{" not in path else ("", "", path)
         holder = parent.find(above) if above else parent
         for one in holder.findall(tag) if holder is not None else ():
             if holder is not None:

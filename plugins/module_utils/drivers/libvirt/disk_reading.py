@@ -36,9 +36,9 @@ class DiskReader:
 
     def prepare(self) -> None:
         """Read now what all VMs share, in this thread."""
-        _ = self._pools.all, self._sizes
+        _read = self._pools.all, self._sizes
         if Part.DISK_USERS in self._parts:
-            _ = self._users
+            _also = self._users
 
     @cached_property
     def _sizes(self) -> dict[str, dict[str, Sizes]]:

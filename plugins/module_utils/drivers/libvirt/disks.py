@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 from ...model import Disk
 from .convert import attribute
 
-Place = Callable[[str], tuple[str | None, str]]
+Place = Callable[[str], "tuple[str | None, str]"]
 MEDIA = ("cdrom", "floppy")
 
 

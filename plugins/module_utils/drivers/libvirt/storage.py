@@ -102,7 +102,7 @@ class Pools:
 
     def place(self, path: str) -> tuple[str | None, str]:
         """Return storage and volume for a path; no storage and the path itself where no pool covers its folder."""
-        folder, _, name = path.rpartition("/")
+        folder, _slash, name = path.rpartition("/")
         pool = next((pool for pool in self.all if pool.target and pool.target.rstrip("/") == folder), None)
         return (pool.name, name) if pool else (None, path)
 

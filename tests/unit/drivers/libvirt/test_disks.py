@@ -43,7 +43,7 @@ STATISTICS = {
 
 def place(path: str) -> tuple[str | None, str]:
     """Return storage and volume as two pools would have it."""
-    folder, _, name = path.rpartition("/")
+    folder, _slash, name = path.rpartition("/")
     return (STORAGE[folder], name) if folder in STORAGE else (None, path)
 
 
