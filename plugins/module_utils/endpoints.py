@@ -77,8 +77,8 @@ class Found:
 class Endpoints:
     """The endpoints of one connection that answer; `failures` are those that do not and were allowed not to."""
 
-    def __init__(self, members: Sequence[Endpoint], failures: Sequence[CrossvirtError] = ()) -> None:
-        self.members, self.failures = members, failures
+    def __init__(self, members: Sequence[Endpoint], failures: Sequence[CrossvirtError], *, lenient: bool) -> None:
+        self.members, self.failures, self._lenient = members, failures, lenient
 
     @classmethod
     async def open(cls, connection: Connection, driver: type[Driver]) -> Self:
@@ -90,9 +90,10 @@ class Endpoints:
         opening = [candidate.open(driver, connection) for candidate in candidates]
         outcomes = await asyncio.gather(*opening, return_exceptions=True)
         failures = [outcome for outcome in outcomes if isinstance(outcome, CrossvirtError)]
-        opened = cls([outcome for outcome in outcomes if isinstance(outcome, Endpoint)], failures)
+        lenient = connection.settings["unreachable"] == "warn"
+        opened = cls([outcome for outcome in outcomes if isinstance(outcome, Endpoint)], failures, lenient=lenient)
         try:
-            if failures and (connection.settings["unreachable"] == "fail" or not opened.members):
+            if failures and not (lenient and opened.members):
                 kinds = {type(failure) for failure in failures}
                 kind = kinds.pop() if len(kinds) == 1 else ConnectionFailed
                 raise kind("; ".join(map(str, failures))) from failures[0]
@@ -106,8 +107,7 @@ class Endpoints:
     async def _merge(self) -> None:
         """Keep one endpoint of each group that leads to the same VMs."""
         distinct: dict[str, Endpoint] = {}
-        for member in self.members:
-            identity = await member.call(lambda driver: driver.identity)
+        for member, identity in await self.ask(lambda driver: driver.identity):
             if distinct.setdefault(identity, member) is not member:
                 await member.close()
         self.members = list(distinct.values())
@@ -119,10 +119,31 @@ class Endpoints:
 
     async def find(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Found]:
         """Return what matches, from all endpoints side by side."""
-        lists = await asyncio.gather(
-            *(member.call(lambda driver: driver.find_vms(wanted, gather)) for member in self.members)
+        answers = await self.ask(lambda driver: driver.find_vms(wanted, gather))
+        return [Found(member, vm) for member, vms in answers for vm in vms]
+
+    async def ask(self, method: Callable[[Driver], T]) -> list[tuple[Endpoint, T]]:
+        """Ask all side by side; where `unreachable` is `warn`, one that is lost meanwhile becomes a failure."""
+
+        async def attempt(member: Endpoint) -> T | ConnectionFailed | Timeout:
+            try:
+                return await member.call(method)
+            except (ConnectionFailed, Timeout) as error:
+                if not self._lenient:
+                    raise
+                return error
+
+        outcomes = list(zip(self.members, await asyncio.gather(*map(attempt, self.members)), strict=True))
+        answers = [(member, one) for member, one in outcomes if not isinstance(one, ConnectionFailed | Timeout)]
+        lost = [(member, one) for member, one in outcomes if isinstance(one, ConnectionFailed | Timeout)]
+        if lost and not answers:
+            raise lost[0][1]
+        self.members, self.failures = (
+            [one for one, _answer in answers],
+            [*self.failures, *(error for _one, error in lost)],
         )
-        return [Found(member, vm) for member, vms in zip(self.members, lists, strict=True) for vm in vms]
+        await asyncio.gather(*(member.close() for member, _error in lost))
+        return answers
 
     async def read(self, found: Sequence[tuple[Endpoint, str]], gather: Collection[Part] = ()) -> list[Vm | None]:
         """Read VMs by endpoint and id, one call per endpoint; None for one that is gone."""

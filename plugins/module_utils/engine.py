@@ -88,8 +88,6 @@ async def change(
     wanted = wanted_from(params, job.own_keys)
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
-        for problem in endpoints.failures:
-            warn(str(problem))
         subjects = await subjects_of(endpoints, wanted, params, job)
         runs = [subject.run for subject in subjects if isinstance(subject.run, Run)]
         if len(runs) < len(subjects):
@@ -101,6 +99,8 @@ async def change(
         now = await to_the_end(read_back(endpoints, runs, job.gather(params)))
         return task_result([applied(run, vm, connection.label) for run, vm in zip(runs, now, strict=True)])
     finally:
+        for problem in endpoints.failures:
+            warn(str(problem))
         await to_the_end(endpoints.close())
 
 
@@ -202,10 +202,10 @@ async def read(
     wanted = Selection() if everything else wanted_from(params)
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
-        for problem in endpoints.failures:
-            warn(str(problem))
         return [document(one, connection) for one in await chosen_for_reading(endpoints, wanted, gather)]
     finally:
+        for problem in endpoints.failures:
+            warn(str(problem))
         await endpoints.close()
 
 
@@ -298,13 +298,13 @@ async def survey(
     """Ask every endpoint the same, side by side, and return the answers in order; rows say whence."""
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
-        for problem in endpoints.failures:
-            warn(str(problem))
-        answers = await asyncio.gather(*(member.call(ask) for member in endpoints.members))
+        answers = await endpoints.ask(ask)
         common = {"type": connection.type, "hypervisor": connection.label}
         return [
             {key: [plain(row) | common | {"endpoint": member.host} for row in rows] for key, rows in answer.items()}
-            for member, answer in zip(endpoints.members, answers, strict=True)
+            for member, answer in answers
         ]
     finally:
+        for problem in endpoints.failures:
+            warn(str(problem))
         await endpoints.close()

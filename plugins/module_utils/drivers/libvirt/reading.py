@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from ...errors import ConnectionFailed
 from ...model import Guest, Part, Vm
 from ...support.workers import side_by_side, start
 from . import convert, snapshot_kinds, snapshots
@@ -64,11 +65,23 @@ class Reader:
 
     def _statistics(self) -> list[tuple[Any, dict[str, Any]]]:
         """Ask for all at once; what that leaves out is asked per VM."""
-        rows = self._at_once() or [(domain, {}) for domain in self._session.conn.listAllDomains()]
+        rows = self._at_once() or [(domain, {}) for domain in self._domains()]
         full = [
             (domain, numbers if "balloon.maximum" in numbers else self._numbers(domain)) for domain, numbers in rows
         ]
         return [(domain, numbers) for domain, numbers in full if numbers]
+
+    def _domains(self) -> list[Any]:
+        """List the VMs beside a call that may still hang; raises ConnectionFailed.
+
+        When keepalive finds the host gone, libvirt 9.0 ends the first of two waiting calls, and never the second.
+        """
+        asked: Future[list[Any]] = Future()
+        start(asked, self._session.conn.listAllDomains)
+        try:
+            return asked.result(STATISTICS_SECONDS)
+        except TimeoutError as error:
+            raise ConnectionFailed(f"{self._session.uri} does not answer any more") from error
 
     def _at_once(self) -> list[tuple[Any, dict[str, Any]]]:
         """Return all VMs' statistics in one call; nothing where the driver cannot, or where a VM's process hangs.

@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 from xml.etree import ElementTree as ET
@@ -72,6 +72,7 @@ ERRORS: dict[int, type[CrossvirtError]] = {
     88: PermissionDenied,  # ACCESS_DENIED
     90: AlreadyExists,  # STORAGE_VOL_EXIST
 }
+PREPARING = Lock()
 WRONG_STATE, AGENT_UNRESPONSIVE, NO_SUPPORT, NO_DOMAIN = 55, 86, 3, 42
 
 
@@ -92,8 +93,14 @@ def pip_line() -> str:
     return f"{sys.executable} -m pip install libvirt-python"
 
 
-@cache
 def prepared() -> Any:
+    """Return the library ready for use; endpoints connect side by side, and two event loops would end keepalive."""
+    with PREPARING:
+        return silenced_with_loop()
+
+
+@cache
+def silenced_with_loop() -> Any:
     """Return the library with its error printer silenced and its event loop running, which keepalive needs."""
     libvirt = library()
     libvirt.registerErrorHandler(lambda context, error: None, None)
