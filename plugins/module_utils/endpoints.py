@@ -37,6 +37,9 @@ class Endpoint:
                 self.driver = await self._run(lambda: driver.connect(connection.settings, self.host))
         except TimeoutError as error:
             raise ConnectionFailed(f"{self.host} did not answer within {seconds:g} seconds") from error
+        finally:
+            if not self.driver:
+                self._worker.end()
         return self
 
     async def call(self, method: Callable[[Driver], T], seconds: float = CALL_SECONDS) -> T:
@@ -56,6 +59,8 @@ class Endpoint:
             await self.call(lambda driver: driver.close(), CLOSE_SECONDS)
         except CrossvirtError:
             return
+        finally:
+            self._worker.end()
 
     async def _run(self, call: Callable[[], T]) -> T:
         try:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -349,6 +350,17 @@ def test_hypervisors_are_read_side_by_side(world: World, source: Source) -> None
     began = time.monotonic()
     assert hosts(path) == {"web1", "db1"}
     assert time.monotonic() - began < 0.9
+
+
+def test_it_leaves_no_thread(source: Source, world: World) -> None:
+    """The inventory is read in a process that lives on, and may be read again and again."""
+    world.sites["kvm2"].connect_error = ConnectionFailed("kvm2 is silent")
+    before = threading.active_count()
+    hosts(source())
+    deadline = time.monotonic() + 5
+    while threading.active_count() > before:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 @pytest.mark.usefixtures("world")

@@ -35,7 +35,7 @@ class Worker:
     """One thread that runs calls in the order they come."""
 
     def __init__(self) -> None:
-        self._todo: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        self._todo: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         Thread(target=self._work, daemon=True).start()
 
     def submit(self, call: Callable[[], T]) -> Future[T]:
@@ -44,9 +44,13 @@ class Worker:
         self._todo.put((future, call))
         return future
 
+    def end(self) -> None:
+        """Let the thread end when it has done what is queued."""
+        self._todo.put(None)
+
     def _work(self) -> None:
-        while True:
-            settle(*self._todo.get())
+        while job := self._todo.get():
+            settle(*job)
 
 
 def side_by_side(call: Callable[[T], R], items: Sequence[T], parallel: int) -> list[R]:
