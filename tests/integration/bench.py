@@ -171,6 +171,7 @@ class Bench:
             "ANSIBLE_LOCAL_TEMP": str(temporary),
             "ANSIBLE_REMOTE_TMP": str(place / "home/remote"),
             "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "1",
             "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "callbacks"),
             "ANSIBLE_CALLBACKS_ENABLED": "record",
             "RECORD_TO": os.devnull,

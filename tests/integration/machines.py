@@ -97,15 +97,15 @@ class Machines:
         with self.connected(host) as conn:
             self._remove([conn.lookupByName(name) for name in names])
 
-    def clear(self) -> None:
-        """Take everything of tests away."""
+    def clear(self, prefix: str = PREFIX) -> None:
+        """Take everything of tests away, or what has a longer prefix, with the disks."""
         for host in self.hosts:
             with self.connected(host) as conn:
-                self._remove([domain for domain in conn.listAllDomains() if PREFIX in domain.name()])
+                self._remove([domain for domain in conn.listAllDomains() if prefix in domain.name()])
                 pool = conn.storagePoolLookupByName("default")
                 pool.refresh()
                 for volume in pool.listAllVolumes():
-                    if PREFIX in volume.name():
+                    if prefix in volume.name():
                         volume.delete()
 
     def picture(self) -> dict[str, str]:

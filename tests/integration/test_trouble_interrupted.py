@@ -93,6 +93,7 @@ def test_a_connection_that_is_cut_before_the_answer(bench: Bench, row: list[str]
     finished_by_a_second_run(bench, begun=2)
 
 
+@pytest.mark.slow
 def test_a_connection_that_hangs_in_the_middle(bench: Bench, row: list[str]) -> None:
     bench.lab.proxy(HOST).trap("hang", procedure="domain_create", after=1)
     process = bench.begin("vm_state", hypervisor=THERE, vms=row, state="running", parallel=1)

@@ -23,8 +23,7 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(("entry", "library"), [(None, "libvirt-python"), ("kvm1", "PyYAML")])
 def test_the_library_is_named(bench: Bench, python: Path, entry: str | None, library: str) -> None:
     given = {"name": entry} if entry else bench.lab.connection("kvm1")
-    extra = {"ansible_python_interpreter": str(python), "hypervisor": given}
-    played = bench.play("read.yml", fails=True, **extra)
+    played = bench.play("read.yml", fails=True, ansible_python_interpreter=str(python), hypervisor=given)
     (result,) = played.results
     assert (result["error"], result["changed"]) == ("MissingLibrary", False)
     assert f"{python} -m pip install {library}" in result["msg"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writes every task's result as a line of JSON, as Ansible has it after its own masking."""
+"""Writes every task's result as a line of JSON, as Ansible has it."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class CallbackModule(CallbackBase):
         self._keep(result)
 
     def _keep(self, result: Any) -> None:
-        line = json.dumps({"task": result.task_name, **json.loads(self._dump_results(result.result))})
+        line = json.dumps({"task": result.task_name, **result.result}, default=str)
         with Path(os.environ["RECORD_TO"]).open("a") as file:
             file.write(f"{line}\n")
