@@ -8,12 +8,12 @@ from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping,
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from .apply import Run, apply
+from .apply import GLANCE_SECONDS, GRACE_SECONDS, Run, apply
 from .connection import Connection
 from .driver import Driver
 from .endpoints import Endpoint, Endpoints, Found, candidates_for, choose, choose_all, one_of
 from .errors import CapacityExceeded, CrossvirtError, InvalidOption, MissingLibrary, NotFound, Unsupported
-from .model import PLANNING_ONLY, Part, Ref, Selection, Vm, plain
+from .model import PLANNING_ONLY, Part, PowerState, Ref, Selection, Vm, plain
 from .plan import Plan
 from .registry import driver_class
 from .report import Result, applied, planned, refused, task_result
@@ -186,12 +186,22 @@ async def read_back(endpoints: Endpoints, runs: Sequence[Run], gather: Collectio
     """Read what was begun, all in one go; a reading that fails is an error of each VM that has none yet."""
     begun = [run for run in runs if run.steps and run.vm_id]
     try:
-        seen = dict(zip(begun, await endpoints.read([(run.endpoint, run.vm_id) for run in begun], gather), strict=True))
+        seen = dict(zip(begun, await read_at_rest(endpoints, begun, gather), strict=True))
     except CrossvirtError as error:
         for run in begun:
             run.error = run.error or error
         seen = {}
     return [seen.get(run, None if run.steps else run.vm) for run in runs]
+
+
+async def read_at_rest(endpoints: Endpoints, runs: Sequence[Run], gather: Collection[Part]) -> list[Vm | None]:
+    """Read VMs; one that still changes, because a step on it was just aborted, is given a moment to come to rest."""
+    end = asyncio.get_running_loop().time() + GRACE_SECONDS
+    while True:
+        vms = await endpoints.read([(run.endpoint, run.vm_id) for run in runs], gather)
+        if asyncio.get_running_loop().time() > end or not any(vm and vm.state is PowerState.CHANGING for vm in vms):
+            return vms
+        await asyncio.sleep(GLANCE_SECONDS)
 
 
 async def read(

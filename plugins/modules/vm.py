@@ -229,7 +229,7 @@ vms:
     id: {description: The VM's native identifier., type: str, returned: when known}
     uuid: {description: The VM's UUID., type: str, returned: when known}
     host: {description: The host that the VM is on., type: str, returned: when known}
-    hypervisor: {description: The connection's name, or its type and hosts., type: str, returned: always}
+    hypervisor: {description: "The connection's name, or its type and hosts.", type: str, returned: always}
     changed: {description: Whether a step was begun., type: bool, returned: always}
     steps:
       description: What was begun, or in check mode would be; RV(vms[].steps[].outcome) only in a real run.

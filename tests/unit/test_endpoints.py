@@ -80,7 +80,7 @@ def test_failures_keep_their_common_class(first: Exception, second: Exception | 
     world.sites["kvm1"].connect_error, world.sites["kvm2"].connect_error = first, second
     with pytest.raises(ConnectionFailed if issubclass(expected, ConnectionFailed) else BackendError) as caught:
         asyncio.run(opened(world))
-    assert type(caught.value) is expected
+    assert caught.type is expected
     assert "1" in str(caught.value)
     assert second is None or "2" in str(caught.value)
 
