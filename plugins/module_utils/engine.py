@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from .apply import GLANCE_SECONDS, GRACE_SECONDS, Run, apply
@@ -224,7 +224,7 @@ class Reading:
     """What one connection's VMs are, and why some may be missing."""
 
     connection: Connection
-    documents: list[Result]
+    documents: list[Result] = field(repr=False)  # asyncio.run takes the repr of what it returns
     failures: Sequence[CrossvirtError] = ()
 
 
