@@ -7,7 +7,7 @@ from tests.benchmarks import inventory, page, power, rivals
 
 
 def main() -> None:
-    """Take some five minutes; the lab must be up."""
+    """Take some twelve minutes; the lab must be up."""
     rivals.prepare()
     load = os.getloadavg()[0]
     print(f"load before: {load:.1f}; measuring 50 VMs, then inventories of {', '.join(map(str, inventory.FLEETS))} VMs")
