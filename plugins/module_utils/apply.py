@@ -120,26 +120,43 @@ async def perform(run: Run, step: Step, observer: Observer) -> None:
 async def submit(run: Run, step: Step, report: dict[str, Any]) -> str | None:
     """Begin a step and wait for its operation; the report joins the run as soon as the step may have begun."""
     run.steps.append(report)
+    beginning = asyncio.ensure_future(run.endpoint.call(lambda driver: step.submit(driver, run.vm_id)))
     try:
-        operation = await run.endpoint.call(lambda driver: step.submit(driver, run.vm_id))
+        operation = await asyncio.shield(beginning)
     except CrossvirtError:
         run.steps.remove(report)  # refused before it began
+        raise
+    except asyncio.CancelledError:
+        await asyncio.wait({beginning}, timeout=GRACE_SECONDS)
+        if beginning.done() and not beginning.cancelled() and not beginning.exception():
+            await end(beginning.result(), followed(beginning.result()), report)
         raise
     return await finished(operation, report)
 
 
-async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
-    """Wait for an operation; when this is interrupted, abort it and give it a moment to say how it ended."""
+def followed(operation: Operation) -> asyncio.Future[str | None]:
+    """Return an operation as something to wait for; asyncio does not print an error of it that comes too late."""
     waiting = asyncio.wrap_future(operation)
-    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # else asyncio prints a late error
+    waiting.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+    return waiting
+
+
+async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
+    """Wait for an operation; when this is interrupted, end it."""
+    waiting = followed(operation)
     try:
         return await asyncio.shield(waiting)
     except asyncio.CancelledError:
-        operation.cancel()
-        await asyncio.wait({waiting}, timeout=operation.grace_seconds or GRACE_SECONDS)
-        if waiting.done() and not waiting.cancelled():
-            error = waiting.exception()
-            report["outcome"] = "cancelled" if error else "done"
-            if isinstance(error, CrossvirtError) and error.facts:
-                raise Cancelled(f"the task was cancelled: {error}", **error.facts) from error
+        await end(operation, waiting, report)
         raise
+
+
+async def end(operation: Operation, waiting: asyncio.Future[str | None], report: dict[str, Any]) -> None:
+    """Abort an operation and give it a moment to say how it ended; raises Cancelled where it left something behind."""
+    operation.cancel()
+    await asyncio.wait({waiting}, timeout=operation.grace_seconds or GRACE_SECONDS)
+    if waiting.done() and not waiting.cancelled():
+        error = waiting.exception()
+        report["outcome"] = "cancelled" if error else "done"
+        if isinstance(error, CrossvirtError) and error.facts:
+            raise Cancelled(f"the task was cancelled: {error}", **error.facts) from error

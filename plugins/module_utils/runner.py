@@ -91,6 +91,8 @@ def run_survey(
 def answer(module: Module, work: Callable[[Connection], Awaitable[Result]]) -> None:
     """Do the work and end the module with its result, also when the work fails, or is told to stop by a signal."""
     result = asyncio.run(guarded(module, work))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)  # too late to stop anything, and the result must get out
     if "error" in result:
         module.fail_json(**result)
     module.exit_json(**result)

@@ -33,12 +33,10 @@ def interrupt(where: str, *numbers: signal.Signals) -> dict[str, Any]:
     )
     assert process.stderr
     assert process.stderr.readline() == "begun\n"
-    begun = time.monotonic()
     for number in numbers:
         process.send_signal(number)
         time.sleep(0.1)
     printed, said = process.communicate(timeout=20)
-    assert time.monotonic() - begun < 5
     result: dict[str, Any] = json.loads(printed)
     assert (process.returncode, said) == (int("error" in result), "")
     return result
