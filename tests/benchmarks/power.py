@@ -55,9 +55,15 @@ def ours(host: libvirt.virConnect) -> list[libvirt.virDomain]:
 
 
 def stop(host: libvirt.virConnect) -> None:
-    """Pull all plugs, side by side: each takes two seconds."""
+    """Pull all plugs. Each takes two seconds, and a connection carries five calls at a time, so each has its own."""
+
+    def unplug(name: str) -> None:
+        connection = libvirt.open(host.getURI())
+        connection.lookupByName(name).destroy()
+        connection.close()
+
     with ThreadPoolExecutor(20) as pool:
-        list(pool.map(libvirt.virDomain.destroy, (domain for domain in ours(host) if domain.isActive())))
+        list(pool.map(unplug, [domain.name() for domain in ours(host) if domain.isActive()]))
 
 
 def playbooks(uri: str) -> dict[str, str]:
