@@ -9,7 +9,6 @@ rm -rf "$results"
 mkdir -p "$results"
 
 step() {
-  case $1 in conformance | integration) [ -d "tests/$1" ] || { echo "=== $1: not written yet" && return; } ;; esac
   local start=$SECONDS
   printf '\n=== %s\n' "$*"
   make --no-print-directory "$@"
