@@ -31,7 +31,7 @@ from .drafts import Drafter, LibvirtDraft
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
-from .session import AGENT_UNRESPONSIVE, Session
+from .session import AGENT_UNRESPONSIVE, Session, transport_of
 from .storage import Pools
 
 SNAPSHOTS = (Capability.CREATE_SNAPSHOT, Capability.REVERT_SNAPSHOT, Capability.DELETE_SNAPSHOT)
@@ -77,7 +77,8 @@ class LibvirtDriver(Driver):
             version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
             daemon = conn.getLibVersion()
             product = f"{self.session.kind} with libvirt {daemon // 1_000_000}.{daemon // 1000 % 1000}.{daemon % 1000}"
-            return About(product=product, version=version, host=self.host, encrypted=bool(conn.isEncrypted()))
+            encrypted = bool(conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)  # libvirt speaks of TLS and SASL only
+            return About(product=product, version=version, host=self.host, encrypted=encrypted)
 
     def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
         """Read the fleet and keep what matches; labels are read before they can be matched."""
