@@ -75,7 +75,7 @@ bench: venv lab ## compare with other collections
 	python -m tests.benchmarks
 
 matrix: venv ## write docs/support-matrix.md from what conformance found (CHECK=--check only compares)
-	python -m tests.conformance.matrix $(CHECK)
+	PYTHONPATH=.collections python -m tests.conformance.matrix $(CHECK)
 
 changelog: venv ## turn the fragments into the release that galaxy.yml names
 	antsibull-changelog release
