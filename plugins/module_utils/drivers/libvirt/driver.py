@@ -77,7 +77,7 @@ class LibvirtDriver(Driver):
             version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
             daemon = conn.getLibVersion()
             product = f"{self.session.kind} with libvirt {daemon // 1_000_000}.{daemon // 1000 % 1000}.{daemon % 1000}"
-            encrypted = bool(conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)  # libvirt speaks of TLS and SASL only
+            encrypted = bool(conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)  # libvirt means its own TLS
             return About(product=product, version=version, host=self.host, encrypted=encrypted)
 
     def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
