@@ -14,4 +14,8 @@ def driver_class(backend: str) -> type[Driver]:
         from .drivers.libvirt.driver import LibvirtDriver
 
         return LibvirtDriver
+    if backend == "vsphere":
+        from .drivers.vsphere.driver import VsphereDriver
+
+        return VsphereDriver
     raise Unsupported(f"hypervisors of type {backend} are not supported yet")

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""VMware vSphere: a vCenter, or a host without one. A map from the contract to calls of the Web Services API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Self
+
+from ...driver import Capability, Driver, Operation
+from ...errors import CrossvirtError
+from ...model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
+from . import snapshots
+from .building import Building
+from .drafts import Drafter, VsphereDraft
+from .reading import Reader
+from .removal import Removal
+from .session import Session
+from .tasks import Tasks
+
+NEEDS_VCENTER = (Capability.CLONE,)
+
+
+class VsphereDriver(Driver):
+    """One vCenter, or one host without."""
+
+    backend = "vsphere"
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.host = session.host
+        self.reader = Reader(session)
+        self.tasks = Tasks(session)
+
+    @classmethod
+    def connect(cls, settings: dict[str, Any], host: str) -> Self:
+        """Log in."""
+        return cls(Session(settings, host))
+
+    def close(self) -> None:
+        """Log out."""
+        self.tasks.close()
+        self.session.close()
+
+    @property
+    def identity(self) -> str:
+        """The vCenter's own uuid, else that of the host."""
+        return str(self.session.content.about.instanceUuid or self.reader.host_uuid)
+
+    def about(self) -> About:
+        """Return product, version and build, as they name themselves."""
+        about = self.session.content.about
+        return About(product=about.fullName, version=about.version, host=self.host, encrypted=True)
+
+    def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
+        """Read the fleet in pages for a selection; look up what is named."""
+        return self.reader.find(wanted, gather)
+
+    def get_vms(self, ids: Collection[str], gather: Collection[Part] = ()) -> dict[str, Vm]:
+        """Read these, and where they are, in one call."""
+        return self.reader.get(ids, gather)
+
+    def list_hosts(self) -> list[Host]:
+        """Return the hosts that the account may see."""
+        return self.reader.hosts()
+
+    def list_storage(self) -> list[Storage]:
+        """Return the datastores."""
+        return self.reader.storage()
+
+    def list_networks(self) -> list[Network]:
+        """Return standard networks and distributed port groups."""
+        return self.reader.networks()
+
+    def start(self, vm_id: str) -> Operation:
+        """Power on; where it is, or where DRS puts it."""
+        return self._task(vm_id, "starting", lambda vm: vm.PowerOnVM_Task())
+
+    def stop(self, vm_id: str) -> Operation:
+        """Power off."""
+        return self._task(vm_id, "stopping", lambda vm: vm.PowerOffVM_Task())
+
+    def resume(self, vm_id: str) -> Operation:
+        """Power on, with the saved memory."""
+        return self._task(vm_id, "resuming", lambda vm: vm.PowerOnVM_Task())
+
+    def suspend(self, vm_id: str) -> Operation:
+        """Save the memory beside the VM's files."""
+        return self._task(vm_id, "suspending", lambda vm: vm.SuspendVM_Task())
+
+    def discard_state(self, vm_id: str) -> Operation:
+        """Power off; vSphere throws the saved memory away then."""
+        return self._task(vm_id, "discarding the saved memory of", lambda vm: vm.PowerOffVM_Task())
+
+    def reset(self, vm_id: str) -> Operation:
+        """Press the reset button; the guest is not asked."""
+        return self._task(vm_id, "resetting", lambda vm: vm.ResetVM_Task())
+
+    def shutdown(self, vm_id: str) -> Operation:
+        """Ask VMware Tools; they do not say when they are done."""
+        vm = self.vm(vm_id)
+        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", lambda: vm.ShutdownGuest())
+
+    def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
+        """Add what needs a vCenter, and what was read of the VM and its snapshots."""
+        reason = super().refuses(capability, vm, **arguments)
+        if not reason and capability in NEEDS_VCENTER and not self.session.is_vcenter:
+            return f"{self.host} is a host without vCenter, and {capability} needs one"
+        return reason or (snapshots.refusal(capability, vm, arguments.get("snapshot_id")) if vm else None)
+
+    def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
+        """Return the ways that vSphere has for a VM in its state, with its disks and its Tools."""
+        snapshots.check_name(name)
+        return snapshots.kinds(vm)
+
+    def create_snapshot(self, vm_id: str, name: str, description: str, consistency: str, how: str) -> Operation:
+        """Take a snapshot."""
+        doing = f"taking snapshot {name!r} of"
+        return self._task(vm_id, doing, lambda vm: snapshots.take(vm, name, description, how))
+
+    def revert_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:
+        """Go back to a snapshot, on the host where the VM is."""
+        doing = f"going back to snapshot {snapshot_id} of"
+        snapshot = self.session.vim.vm.Snapshot(snapshot_id, self.session.stub)
+        return self._task(vm_id, doing, lambda _vm: snapshot.RevertToSnapshot_Task(suppressPowerOn=False))
+
+    def delete_snapshot(self, vm_id: str, snapshot_id: str) -> Operation:
+        """Forget a snapshot; what it holds is merged into its disks."""
+        doing = f"deleting snapshot {snapshot_id} of"
+        snapshot = self.session.vim.vm.Snapshot(snapshot_id, self.session.stub)
+        return self._task(vm_id, doing, lambda _vm: snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True))
+
+    def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
+        """Work out creations, each in the room that those before it leave."""
+        return Drafter(self.session, self.reader).draft_all(specs)
+
+    def create(self, draft: Draft) -> Operation:
+        """Copy the images that it begins with, then make the VM."""
+        if not isinstance(draft, VsphereDraft):
+            raise TypeError(f"{draft} was not drafted by vsphere")
+        return Building(self.session, self.tasks, draft).begin()
+
+    def clone(self, draft: Draft) -> Operation:
+        """Have the vCenter copy it."""
+        return self.create(draft)
+
+    def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
+        """Unregister the VM; with its disks and files if asked."""
+        return Removal(self.session, self.tasks, vm_id, remove).begin()
+
+    def vm(self, vm_id: str) -> Any:
+        """Return vSphere's own object."""
+        return self.session.vim.VirtualMachine(vm_id, self.session.stub)
+
+    def name(self, vm_id: str) -> str:
+        """Return what messages call a VM: its name as it was last read."""
+        return self.reader.names.get(vm_id, vm_id)
+
+    def _task(self, vm_id: str, doing: str, begin: Callable[[Any], Any]) -> Operation:
+        vm = self.vm(vm_id)
+        return self.tasks.submit(f"{doing} {self.name(vm_id)}", lambda: begin(vm), vm)

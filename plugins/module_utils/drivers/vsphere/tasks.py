@@ -1,0 +1,202 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Tasks of vSphere as operations: however many are under way, one WaitForUpdatesEx waits for all of them.
+
+Two threads, because a call that waits cannot be told of new tasks: one adds what has begun since to a filter of the
+property collector, one waits for the filters. Source: "PropertyCollector" and "Task" in the vSphere Web Services API.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from threading import Event, Thread
+from typing import Any
+
+from ...driver import Operation
+from ...errors import AuthenticationFailed, ConnectionFailed, CrossvirtError, InvalidState
+from ...support.workers import start
+from .properties import id_of
+from .session import Session
+
+GATHER_SECONDS = 0.01  # tasks that begin so close together share a filter
+WAIT_SECONDS = 20  # of one WaitForUpdatesEx: below what proxies and firewalls call idle
+QUESTION_SECONDS = 2  # a task that ends so soon was not held up by a question
+ATTEMPTS = 5  # the tasks go on without us, so a cut connection is worth another try, one a second
+TASK_PATHS = ("info.state", "info.error", "info.result")
+QUESTION = "runtime.question"
+
+
+@dataclass(slots=True, eq=False)
+class Pending:
+    """A task under way; `vm` is the VM that a question of vSphere's can hold up, `asked_at` when it did."""
+
+    task: Any
+    doing: str
+    operation: Operation
+    vm: Any = None
+    known: dict[str, Any] = field(default_factory=dict)
+    question: str | None = None
+    asked_at: float = 0
+
+
+class Tasks:
+    """The tasks that one session has begun."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._pending: dict[str, Pending] = {}
+        self._new: SimpleQueue[Pending] = SimpleQueue()
+        self._filtered = Event()
+        self._closed = False
+        self._threads: list[Thread] = []
+
+    def submit(self, doing: str, begin: Callable[[], Any], vm: Any = None) -> Operation:
+        """Begin a task; the operation ends with the id of the VM that it made, if it made one.
+
+        A task that is refused raises at once, so that it counts as not begun. Where only the answer was lost the
+        operation fails, because the task may have begun.
+        """
+        operation, task = self._begin(doing, begin)
+        if task is None:
+            return operation
+        pending = Pending(task, doing, operation, vm)
+        operation.abort = lambda: start(Future(), lambda: self._cancel(pending))
+        self._pending[id_of(task)] = pending
+        self._new.put(pending)
+        if not self._threads:
+            self._threads = [Thread(target=run, daemon=True) for run in (self._add, self._wait)]
+            for thread in self._threads:
+                thread.start()
+        return operation
+
+    def call(self, doing: str, call: Callable[[], Any]) -> Operation:
+        """Make a call that is no task: the operation has ended when it returns, or failed if its answer was lost."""
+        operation, _result = self._begin(doing, call)
+        if not operation.done():
+            operation.set_result(None)
+        return operation
+
+    def close(self) -> None:
+        """Stop waiting; tasks that have not ended go on without us."""
+        self._closed = True
+
+    def _begin(self, doing: str, call: Callable[[], Any]) -> tuple[Operation, Any]:
+        operation = Operation()
+        operation.set_running_or_notify_cancel()
+        try:
+            return operation, self._session.call(doing, call)
+        except AuthenticationFailed:
+            raise
+        except ConnectionFailed as error:
+            operation.set_exception(error)
+            return operation, None
+
+    def _cancel(self, pending: Pending) -> None:
+        with self._session.translated(f"cancelling: {pending.doing}"):
+            pending.task.CancelTask()
+
+    def _add(self) -> None:
+        """Put new tasks into filters, those that come together into one."""
+        while True:
+            batch = [self._new.get()]
+            time.sleep(GATHER_SECONDS)
+            while not self._new.empty():
+                batch.append(self._new.get())
+            try:
+                self._session.call("waiting for tasks", lambda batch=batch: self._filter(batch))
+            except CrossvirtError as error:
+                self._fail(batch, error)
+            self._filtered.set()
+
+    def _filter(self, batch: Iterable[Pending]) -> None:
+        query, vim = self._session.vmodl.query.PropertyCollector, self._session.vim
+        tasks = [one.task for one in batch]
+        vms = list({id_of(one.vm): one.vm for one in batch if one.vm is not None}.values())
+        wanted = [query.PropertySpec(type=vim.Task, pathSet=list(TASK_PATHS))]
+        if vms:
+            wanted.append(query.PropertySpec(type=vim.VirtualMachine, pathSet=[QUESTION]))
+        objects = [query.ObjectSpec(obj=one) for one in (*tasks, *vms)]
+        self._session.content.propertyCollector.CreateFilter(
+            query.FilterSpec(objectSet=objects, propSet=wanted), partialUpdates=False
+        )
+
+    def _wait(self) -> None:
+        """Wait for the filters, as long as there is a task to wait for."""
+        version, logins, failures = "", self._session.logins, 0
+        while not self._closed:
+            self._filtered.wait()
+            try:
+                if logins != self._session.logins:  # the filters have ended with the session
+                    version, logins = "", self._session.logins
+                    self._filter(list(self._pending.values()))
+                version, failures = self._look(version), 0
+            except Exception as error:  # noqa: BLE001 - whoever waits for a task must hear of it
+                failures += 1
+                self._recover(error, logins, failures)
+            if not self._pending:
+                self._filtered.clear()
+                if self._pending:
+                    self._filtered.set()
+
+    def _look(self, version: str) -> str:
+        """Wait for one set of updates, and end what has ended."""
+        asked = any(one.question for one in self._waiting())
+        seconds = QUESTION_SECONDS if asked else WAIT_SECONDS
+        options = self._session.vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
+        updates = self._session.content.propertyCollector.WaitForUpdatesEx(version, options)
+        for changed in updates.filterSet if updates else ():
+            for one in changed.objectSet or ():
+                self._learn(one.obj, {change.name: change.val for change in one.changeSet or ()})
+        self._report_questions()
+        return str(updates.version) if updates else version
+
+    def _learn(self, thing: Any, changes: dict[str, Any]) -> None:
+        """Take in what is new of a task or a VM."""
+        if pending := self._pending.get(id_of(thing)):
+            known = pending.known = {**pending.known, **changes}
+            if known.get("info.state") == "success":
+                result = known.get("info.result")
+                made = isinstance(result, self._session.vim.VirtualMachine)
+                self._end([pending], lambda operation: operation.set_result(id_of(result) if made else None))
+            elif known.get("info.state") == "error":
+                self._fail([pending], self._session.ours(known["info.error"], pending.doing))
+        elif QUESTION in changes:
+            asked = changes[QUESTION]
+            for one in self._waiting():
+                if one.vm is not None and id_of(one.vm) == id_of(thing):
+                    one.question, one.asked_at = (asked.text if asked else None), time.monotonic()
+
+    def _report_questions(self) -> None:
+        """Fail what has been held up by a question; somebody has to answer it."""
+        for one in self._waiting():
+            if one.question and time.monotonic() - one.asked_at >= QUESTION_SECONDS:
+                said = f"{self._session.host}: {one.doing}: it waits for an answer to: {one.question}"
+                self._fail([one], InvalidState(said))
+
+    def _recover(self, error: Exception, logins: int, failures: int) -> None:
+        """Log in again or pause before the next attempt; after several in a row, all that waits has failed."""
+        if self._closed:
+            return
+        try:
+            if failures > ATTEMPTS:
+                raise error
+            if isinstance(error, self._session.vim.fault.NotAuthenticated):
+                self._session.renew(logins)
+            else:
+                time.sleep(1)
+        except Exception as last:  # noqa: BLE001 - whoever waits for a task must hear of it
+            self._fail(self._waiting(), self._session.ours(last, "waiting for tasks"))
+
+    def _waiting(self) -> list[Pending]:
+        return list(self._pending.values())
+
+    def _fail(self, batch: Iterable[Pending], error: CrossvirtError) -> None:
+        self._end(batch, lambda operation: operation.set_exception(error))
+
+    def _end(self, batch: Iterable[Pending], how: Callable[[Operation], object]) -> None:
+        for pending in batch:
+            if self._pending.pop(id_of(pending.task), None):
+                how(pending.operation)
