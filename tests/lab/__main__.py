@@ -6,12 +6,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 
 from tests.lab import requirements
 from tests.lab.commands import LabError
 from tests.lab.settings import MAX_HOSTS
 
 NOT_POSSIBLE_HERE = 3
+BACKENDS = ["libvirt", "vsphere"]
 
 
 def arguments() -> argparse.Namespace:
@@ -30,13 +32,13 @@ def arguments() -> argparse.Namespace:
     program.add_argument("vm")
     program.add_argument("argv", nargs=argparse.REMAINDER)
     for command in (up, down, status):
-        command.add_argument("backend", nargs="?", default="libvirt", choices=["libvirt"])
-        command.add_argument("--backend", dest="backend", choices=["libvirt"], help=argparse.SUPPRESS)
+        command.add_argument("backend", nargs="?", default="libvirt", choices=BACKENDS)
+        command.add_argument("--backend", dest="backend", choices=BACKENDS, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 def carry_out(options: argparse.Namespace) -> None:
-    """Do it; the imports come after the check that they can succeed."""
+    """Do it on libvirt; the imports come after the check that they can succeed."""
     from tests.lab import client, lifecycle, status
 
     if options.command == "exec":
@@ -57,9 +59,26 @@ def carry_out(options: argparse.Namespace) -> None:
         sys.stdout.write(f"{status.table()}\n")
 
 
+def carry_out_on_vsphere(options: argparse.Namespace) -> None:
+    """Do it with simulators, which need no rights on this machine."""
+    from tests.lab.lifecycle import alone
+    from tests.lab.vsphere import lifecycle
+
+    with alone():
+        match options.command:
+            case "up":
+                lifecycle.up()
+            case "down":
+                lifecycle.down()
+    if options.command != "down":
+        sys.stdout.write(f"{lifecycle.table()}\n")
+
+
 def main() -> int:
     """Exit status: 0, 1 when something failed, 3 when this machine cannot have a lab."""
     options = arguments()
+    if getattr(options, "backend", "") == "vsphere":
+        return exit_status(carry_out_on_vsphere, options)
     if os.geteuid() and shutil.which("sudo"):
         again = ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]]
         return subprocess.run(again, check=False).returncode
@@ -68,8 +87,13 @@ def main() -> int:
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return NOT_POSSIBLE_HERE
+    return exit_status(carry_out, options)
+
+
+def exit_status(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
+    """Do the work: 0, or 1 when it failed, with the reason on standard error."""
     try:
-        carry_out(options)
+        work(options)
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return 1

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"strings"
+
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// reading are the beginnings of methods that change nothing, or nothing but what belongs to the caller's session.
+var reading = []string{
+	"Acquire", "Cancel", "CheckForUpdates", "CheckMigrate", "CheckRelocate", "Continue", "CreateContainerView",
+	"CreateFilter", "CreateListView", "CreatePropertyCollector", "CurrentTime", "DestroyPropertyFilter", "DestroyPropertyCollector", "DestroyView",
+	"Fetch", "Find", "Has", "Log", "ModifyListView", "Query", "Read", "ResetCollector", "Retrieve", "Search", "Session",
+	"WaitForUpdates",
+}
+
+// privileges are the names of the rights that calls need; Section "Required Privileges" of each method.
+var privileges = map[string]string{
+	"PowerOnVM_Task":               "VirtualMachine.Interact.PowerOn",
+	"PowerOffVM_Task":              "VirtualMachine.Interact.PowerOff",
+	"ShutdownGuest":                "VirtualMachine.Interact.PowerOff",
+	"SuspendVM_Task":               "VirtualMachine.Interact.Suspend",
+	"StandbyGuest":                 "VirtualMachine.Interact.Suspend",
+	"ResetVM_Task":                 "VirtualMachine.Interact.Reset",
+	"RebootGuest":                  "VirtualMachine.Interact.Reset",
+	"AnswerVM":                     "VirtualMachine.Interact.AnswerQuestion",
+	"CreateSnapshot_Task":          "VirtualMachine.State.CreateSnapshot",
+	"CreateSnapshotEx_Task":        "VirtualMachine.State.CreateSnapshot",
+	"RemoveSnapshot_Task":          "VirtualMachine.State.RemoveSnapshot",
+	"RemoveAllSnapshots_Task":      "VirtualMachine.State.RemoveSnapshot",
+	"RevertToSnapshot_Task":        "VirtualMachine.State.RevertToSnapshot",
+	"RevertToCurrentSnapshot_Task": "VirtualMachine.State.RevertToSnapshot",
+	"RenameSnapshot":               "VirtualMachine.State.RenameSnapshot",
+	"MigrateVM_Task":               "Resource.HotMigrate",
+	"RelocateVM_Task":              "Resource.ColdMigrate",
+	"CreateVM_Task":                "VirtualMachine.Inventory.Create",
+	"CloneVM_Task":                 "VirtualMachine.Provisioning.Clone",
+	"RegisterVM_Task":              "VirtualMachine.Inventory.Register",
+	"UnregisterVM":                 "VirtualMachine.Inventory.Unregister",
+	"Destroy_Task":                 "VirtualMachine.Inventory.Delete",
+	"Rename_Task":                  "VirtualMachine.Config.Rename",
+	"ReconfigVM_Task":              "VirtualMachine.Config.Settings",
+	"MarkAsTemplate":               "VirtualMachine.Provisioning.MarkAsTemplate",
+	"MarkAsVirtualMachine":         "VirtualMachine.Provisioning.MarkAsVM",
+	"MoveIntoFolder_Task":          "VirtualMachine.Inventory.Move",
+	"CreateFolder":                 "Folder.Create",
+	"SetField":                     "Global.SetCustomField",
+	"AddCustomFieldDef":            "Global.ManageCustomFields",
+	"ConsolidateVMDisks_Task":      "VirtualMachine.State.RemoveSnapshot",
+	"CopyVirtualDisk_Task":         "Datastore.FileManagement",
+	"DeleteVirtualDisk_Task":       "Datastore.FileManagement",
+	"DeleteDatastoreFile_Task":     "Datastore.FileManagement",
+	"MakeDirectory":                "Datastore.FileManagement",
+}
+
+// denied refuses the viewer whatever changes something.
+func (l *lab) denied(ctx *simulator.Context, method *simulator.Method) fault {
+	if ctx.Session.UserName != l.viewer || method.This.Type == "PropertyFilter" || strings.HasPrefix(method.Name, "Logout") {
+		return nil
+	}
+	for _, beginning := range reading {
+		if strings.HasPrefix(method.Name, beginning) {
+			return nil
+		}
+	}
+	needed, known := privileges[method.Name]
+	if !known {
+		needed = method.This.Type + ".Modify"
+	}
+	this := method.This
+	return &types.NoPermission{Object: &this, PrivilegeId: needed}
+}
