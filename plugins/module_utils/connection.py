@@ -263,15 +263,23 @@ def from_environment(keys: Mapping[str, Any], environ: Mapping[str, str]) -> dic
     kind = keys.get("type") or environ.get("CROSSVIRT_TYPE")
     if kind not in KEYS:
         return {"type": kind} if kind else {}
-    found: dict[str, Any] = {key: environ[name] for name, key in FOREIGN.get(kind, {}).items() if environ.get(name)}
     prefix = f"CROSSVIRT_{kind.upper()}_"
     names = KEYS[kind] - {"type", "name"}
-    found |= {key: environ[prefix + key.upper()] for key in names if environ.get(prefix + key.upper())}
+    found: dict[str, Any] = {key: environ[prefix + key.upper()] for key in names if environ.get(prefix + key.upper())}
+    found = without_rivals(found, keys)
+    foreign = {key: environ[name] for name, key in FOREIGN.get(kind, {}).items() if environ.get(name)}
+    found = without_rivals(foreign, {**found, **keys}) | found
     if "hosts" in found:
         found["hosts"] = [host.strip() for host in found["hosts"].split(",")]
-    if {"password", "password_file"} & set(keys):
-        found = {key: value for key, value in found.items() if key not in ("password", "password_file")}
     return {"type": kind} | found
+
+
+def without_rivals(found: dict[str, Any], stronger: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out other ways to log in than the one that a stronger source names."""
+    out: set[str] = {"username"} if "token" in stronger else {"token"} if "username" in stronger else set()
+    if {"password", "password_file", "token"} & set(stronger):
+        out |= {"password", "password_file", "token"}
+    return {key: value for key, value in found.items() if key not in out}
 
 
 def reason(error: Exception) -> str:

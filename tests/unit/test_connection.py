@@ -238,3 +238,27 @@ def test_a_reference_holds_no_secret_and_leads_back() -> None:
     assert one.secrets == {"geheim", "geheim2"}
     assert "geheim" not in repr(one)
     assert settle(one.reference(), {}).hosts == one.hosts
+
+
+@pytest.mark.parametrize(
+    ("task", "environ", "expected"),
+    [
+        ({}, {"CROSSVIRT_VSPHERE_TOKEN": "t", "VMWARE_USER": "u", "VMWARE_PASSWORD": "p"}, {"token": "t"}),
+        ({"token": "t"}, {"VMWARE_USER": "u", "VMWARE_PASSWORD": "p"}, {"token": "t"}),
+        ({"username": "me"}, {"CROSSVIRT_VSPHERE_TOKEN": "t"}, {"username": "me"}),
+        ({"password": "mine"}, {"VMWARE_USER": "u", "VMWARE_PASSWORD": "p"}, {"username": "u", "password": "mine"}),
+        ({}, {"CROSSVIRT_VSPHERE_USERNAME": "u", "VMWARE_PASSWORD": "p"}, {"username": "u", "password": "p"}),
+    ],
+)
+def test_of_two_ways_to_log_in_the_stronger_source_decides(
+    task: dict[str, Any], environ: dict[str, str], expected: dict[str, str]
+) -> None:
+    settings = settle({"type": "vsphere", "hosts": ["vc"], **task}, environ).settings
+    assert {key: settings[key] for key in ("username", "password", "token") if key in settings} == expected
+
+
+def test_a_password_file_of_ours_is_stronger_than_a_password_of_awx(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the file\n")
+    environ = {"CROSSVIRT_VSPHERE_PASSWORD_FILE": str(tmp_path / "secret"), "VMWARE_PASSWORD": "from awx"}
+    one = settle({"type": "vsphere", "hosts": ["vc"]}, environ)
+    assert one.secrets == {"of the file"}

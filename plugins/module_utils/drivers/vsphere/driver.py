@@ -98,7 +98,7 @@ class VsphereDriver(Driver):
     def shutdown(self, vm_id: str) -> Operation:
         """Ask VMware Tools; they do not say when they are done."""
         vm = self.vm(vm_id)
-        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", lambda: vm.ShutdownGuest())
+        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", vm.ShutdownGuest)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what needs a vCenter, and what was read of the VM and its snapshots."""
@@ -127,7 +127,9 @@ class VsphereDriver(Driver):
         """Forget a snapshot; what it holds is merged into its disks."""
         doing = f"deleting snapshot {snapshot_id} of"
         snapshot = self.session.vim.vm.Snapshot(snapshot_id, self.session.stub)
-        return self._task(vm_id, doing, lambda _vm: snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True))
+        return self._task(
+            vm_id, doing, lambda _vm: snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True)
+        )
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""

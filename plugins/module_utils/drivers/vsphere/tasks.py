@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tasks of vSphere as operations: however many are under way, one WaitForUpdatesEx waits for all of them.
 
-Two threads, because a call that waits cannot be told of new tasks: one adds what has begun since to a filter of the
-property collector, one waits for the filters. Source: "PropertyCollector" and "Task" in the vSphere Web Services API.
+Two threads, because a call that waits cannot be told of new tasks: one keeps a list view of the tasks under way, one
+waits for the filter over it. Source: "PropertyCollector", "ListView" and "Task" in the vSphere Web Services API.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from queue import SimpleQueue
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 from ...driver import Operation
@@ -21,7 +21,7 @@ from ...support.workers import start
 from .properties import id_of
 from .session import Session
 
-GATHER_SECONDS = 0.01  # tasks that begin so close together share a filter
+GATHER_SECONDS = 0.01  # tasks that begin so close together are added with one call
 WAIT_SECONDS = 20  # of one WaitForUpdatesEx: below what proxies and firewalls call idle
 QUESTION_SECONDS = 2  # a task that ends so soon was not held up by a question
 ATTEMPTS = 5  # the tasks go on without us, so a cut connection is worth another try, one a second
@@ -49,7 +49,11 @@ class Tasks:
         self._session = session
         self._pending: dict[str, Pending] = {}
         self._new: SimpleQueue[Pending] = SimpleQueue()
-        self._filtered = Event()
+        self._changing = Lock()
+        self._view: Any = None
+        self._viewed: dict[str, Any] = {}
+        self._logins, self._version = 0, ""
+        self._shown = Event()
         self._closed = False
         self._threads: list[Thread] = []
 
@@ -99,59 +103,76 @@ class Tasks:
             pending.task.CancelTask()
 
     def _add(self) -> None:
-        """Put new tasks into filters, those that come together into one."""
+        """Add new tasks to the view, and take those out that have ended."""
         while True:
             batch = [self._new.get()]
             time.sleep(GATHER_SECONDS)
             while not self._new.empty():
                 batch.append(self._new.get())
             try:
-                self._session.call("waiting for tasks", lambda batch=batch: self._filter(batch))
+                self._session.call("waiting for tasks", self._show)
             except CrossvirtError as error:
                 self._fail(batch, error)
-            self._filtered.set()
+            self._shown.set()
 
-    def _filter(self, batch: Iterable[Pending]) -> None:
+    def _show(self) -> None:
+        """Bring the view to what is under way now; a new login needs a new view and a new filter."""
+        with self._changing:
+            wanted = {id_of(one): one for each in self._waiting() for one in (each.task, each.vm) if one is not None}
+            if self._view is None or self._logins != self._session.logins:
+                logins = self._session.logins
+                self._view = self._session.content.viewManager.CreateListView(list(wanted.values()))
+                self._filter(self._view)
+                self._logins, self._version = logins, ""
+            else:
+                new = [one for key, one in wanted.items() if key not in self._viewed]
+                old = [one for key, one in self._viewed.items() if key not in wanted]
+                self._view.ModifyListView(add=new, remove=old)
+            self._viewed = wanted
+
+    def _filter(self, view: Any) -> None:
         query, vim = self._session.vmodl.query.PropertyCollector, self._session.vim
-        tasks = [one.task for one in batch]
-        vms = list({id_of(one.vm): one.vm for one in batch if one.vm is not None}.values())
-        wanted = [query.PropertySpec(type=vim.Task, pathSet=list(TASK_PATHS))]
-        if vms:
-            wanted.append(query.PropertySpec(type=vim.VirtualMachine, pathSet=[QUESTION]))
-        objects = [query.ObjectSpec(obj=one) for one in (*tasks, *vms)]
+        step = query.TraversalSpec(name="tasks", type=vim.view.ListView, path="view", skip=False)
+        wanted = {vim.Task: TASK_PATHS, vim.VirtualMachine: [QUESTION]}
         self._session.content.propertyCollector.CreateFilter(
-            query.FilterSpec(objectSet=objects, propSet=wanted), partialUpdates=False
+            query.FilterSpec(
+                objectSet=[query.ObjectSpec(obj=view, selectSet=[step], skip=True)],
+                propSet=[query.PropertySpec(type=kind, pathSet=list(paths)) for kind, paths in wanted.items()],
+            ),
+            partialUpdates=False,
         )
 
     def _wait(self) -> None:
-        """Wait for the filters, as long as there is a task to wait for."""
-        version, logins, failures = "", self._session.logins, 0
+        """Wait for the filter, as long as there is a task to wait for."""
+        failures = 0
         while not self._closed:
-            self._filtered.wait()
+            self._shown.wait()
+            logins = self._session.logins
             try:
-                if logins != self._session.logins:  # the filters have ended with the session
-                    version, logins = "", self._session.logins
-                    self._filter(list(self._pending.values()))
-                version, failures = self._look(version), 0
+                if logins != self._logins:
+                    self._show()
+                self._look()
+                failures = 0
             except Exception as error:  # noqa: BLE001 - whoever waits for a task must hear of it
                 failures += 1
                 self._recover(error, logins, failures)
             if not self._pending:
-                self._filtered.clear()
+                self._shown.clear()
                 if self._pending:
-                    self._filtered.set()
+                    self._shown.set()
 
-    def _look(self, version: str) -> str:
+    def _look(self) -> None:
         """Wait for one set of updates, and end what has ended."""
         asked = any(one.question for one in self._waiting())
         seconds = QUESTION_SECONDS if asked else WAIT_SECONDS
         options = self._session.vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
-        updates = self._session.content.propertyCollector.WaitForUpdatesEx(version, options)
+        updates = self._session.content.propertyCollector.WaitForUpdatesEx(self._version, options)
         for changed in updates.filterSet if updates else ():
             for one in changed.objectSet or ():
                 self._learn(one.obj, {change.name: change.val for change in one.changeSet or ()})
+        if updates:
+            self._version = updates.version
         self._report_questions()
-        return str(updates.version) if updates else version
 
     def _learn(self, thing: Any, changes: dict[str, Any]) -> None:
         """Take in what is new of a task or a VM."""

@@ -44,7 +44,7 @@ def split(option: str, text: str, port: int | None) -> tuple[str, int]:
         name, number = parts.hostname, parts.port or port
     except ValueError:
         name, number = None, None
-    if not name or not number or parts.netloc != bare or "@" in bare:
+    if not name or not number or parts.netloc != bare or set(bare) & set("@ \t\r\n"):
         wanted = "host:port" if port is None else "a host name or an address"
         raise InvalidOption(f"hypervisor.{option}: {text!r} is not {wanted}")
     return name, number
