@@ -22,7 +22,8 @@ LOGOUT_SECONDS = 2
 def library() -> tuple[Any, Any, Any]:
     """Return pyVmomi's vim, vmodl and SoapStubAdapter; raises MissingLibrary with what to install where."""
     try:
-        from pyVmomi import SoapStubAdapter, vim, vmodl
+        from pyVmomi import vim, vmodl
+        from pyVmomi.SoapAdapter import SoapStubAdapter
     except ImportError as error:
         said = missing_required_lib("pyvmomi", url="https://pypi.org/project/pyvmomi")
         raise MissingLibrary(f"{said} For example: {sys.executable} -m pip install pyvmomi") from error

@@ -77,14 +77,14 @@ def connection_class(settings: dict[str, Any]) -> type[HTTPSConnection]:
     pinned = str(settings.get("thumbprint") or "").replace(":", "").lower()
     if not pinned:
         return HTTPSConnection
-    digest = DIGESTS.get(len(pinned))
-    if not digest or set(pinned) - set("0123456789abcdef"):
+    if len(pinned) not in DIGESTS or set(pinned) - set("0123456789abcdef"):
         raise InvalidOption("hypervisor.thumbprint must be the SHA-1, SHA-256 or SHA-512 of a certificate, in hex")
+    digest = DIGESTS[len(pinned)]
 
     class Pinned(HTTPSConnection):
         def connect(self) -> None:
             super().connect()
-            found = hashlib.new(digest, self.sock.getpeercert(binary_form=True)).hexdigest()
+            found = hashlib.new(digest, self.sock.getpeercert(binary_form=True) or b"").hexdigest()
             if found != pinned:
                 self.close()
                 raise WrongThumbprint(f"its {digest} is {found}")
