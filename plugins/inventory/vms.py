@@ -125,10 +125,10 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.inventory import BaseInventoryPlugin, Cacheable, Constructable
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import DEFAULTS, Connection, settle
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import BASE, read_all
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import CrossvirtError, InvalidOption
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.listing import check_hostnames, hosts_of
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Part, Selection
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.reading import BASE, read_all
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.selection import WHICH, selection_from
 
@@ -213,7 +213,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable, Cacheable):
         for host in hosts:
             inventory.add_host(host.name)
             for group in host.groups:
-                inventory.add_host(host.name, group)
+                inventory.add_child(group, host.name)
             known[host.name] = inert(host.variables if complete else {**host.variables, "crossvirt_incomplete": True})
             # set_variable would look at every value again, for tags and types that these cannot have.
             inventory.hosts[host.name].vars.update(known[host.name])

@@ -1,27 +1,26 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The course of every task: read, plan all, check, apply unless in check mode, read back, report. Knows no Ansible."""
+"""The course of a change: read, plan all, check, apply unless in check mode, read back, report; knows no Ansible."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from .apply import GLANCE_SECONDS, GRACE_SECONDS, Run, apply
 from .connection import Connection
 from .driver import Driver
-from .endpoints import Endpoint, Endpoints, Found, candidates_for, choose, choose_all, one_of
-from .errors import CapacityExceeded, CrossvirtError, InvalidOption, MissingLibrary, NotFound, Unsupported
-from .model import PLANNING_ONLY, Part, PowerState, Ref, Selection, Vm, plain
+from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
+from .errors import CapacityExceeded, CrossvirtError, InvalidOption, NotFound
+from .model import Part, PowerState, Ref, Selection, Vm
 from .plan import Plan
+from .reading import OpenDriver, Warn
 from .registry import driver_class
 from .report import Result, applied, planned, refused, task_result
 from .selection import Entry, Params, refs_of, wanted_from
 
 T = TypeVar("T")
-OpenDriver = Callable[[str], type[Driver]]
-Warn = Callable[[str], None]
 Missing = Callable[[Endpoints, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
 
 
@@ -202,119 +201,3 @@ async def read_at_rest(endpoints: Endpoints, runs: Sequence[Run], gather: Collec
         if asyncio.get_running_loop().time() > end or not any(vm and vm.state is PowerState.CHANGING for vm in vms):
             return vms
         await asyncio.sleep(GLANCE_SECONDS)
-
-
-async def read(
-    connection: Connection, params: Params, gather: Collection[Part], *, warn: Warn, drivers: OpenDriver = driver_class
-) -> list[Result]:
-    """Return documents of the VMs that the options mean, or of all where they mean none in particular."""
-    everything = all(params[key] is None for key in ("name", "uuid", "id", "path", "vms", "select"))
-    wanted = Selection() if everything else wanted_from(params)
-    endpoints = await Endpoints.open(connection, drivers(connection.type))
-    try:
-        return [document(one, connection) for one in await chosen_for_reading(endpoints, wanted, gather)]
-    finally:
-        for problem in endpoints.failures:
-            warn(str(problem))
-        await endpoints.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What one connection's VMs are, and why some may be missing."""
-
-    connection: Connection
-    documents: list[Result] = field(repr=False)  # asyncio.run takes the repr of what it returns
-    failures: Sequence[CrossvirtError] = ()
-
-
-async def read_all(
-    connections: Sequence[Connection],
-    wanted: Selection,
-    gather: Collection[Part],
-    *,
-    drivers: OpenDriver = driver_class,
-) -> list[Reading]:
-    """Read many connections side by side; where `unreachable` is `warn`, one that fails is a reading without VMs."""
-
-    async def look(connection: Connection) -> Reading:
-        try:
-            endpoints = await Endpoints.open(connection, drivers(connection.type))
-            try:
-                found = await chosen_for_reading(endpoints, wanted, gather)
-                return Reading(connection, [document(one, connection) for one in found], endpoints.failures)
-            finally:
-                await endpoints.close()
-        except (InvalidOption, MissingLibrary, Unsupported):  # trying again, or elsewhere, will not help
-            raise
-        except CrossvirtError as error:
-            if connection.settings["unreachable"] == "fail":
-                raise
-            return Reading(connection, [], [error])
-
-    return list(await asyncio.gather(*map(look, connections)))
-
-
-async def chosen_for_reading(
-    endpoints: Endpoints, wanted: list[Entry] | Selection, gather: Collection[Part]
-) -> list[Found]:
-    """Find VMs to look at: one that is defined twice is shown twice, a name that is not unique is still Ambiguous."""
-    parts = {*gather, *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
-    found = await endpoints.find(refs_of(wanted), parts)
-    if isinstance(wanted, Selection):
-        return sorted(found, key=lambda one: (one.vm.name, one.vm.id, one.vm.host))
-    chosen: list[Found] = []
-    for entry in wanted:
-        candidates = candidates_for(entry.ref, found, complete=endpoints.complete)
-        same = len({one.vm.uuid for one in candidates}) == 1
-        chosen += candidates if same else [one_of(str(entry.ref), candidates)]
-    if twice := [one for n, one in enumerate(chosen) if one in chosen[:n]]:
-        raise InvalidOption(f"{twice[0].vm.name} is named twice, in two ways; its id is {twice[0].vm.id}")
-    return chosen
-
-
-def document(found: Found, connection: Connection) -> dict[str, Any]:
-    """Return a VM as vm_info and the inventory show it: base fields always, parts only if they were gathered."""
-    vm = plain(found.vm)
-    base = {key: vm.get(key) for key in BASE}
-    parts = {part.value: vm[part.value] for part in Part if part not in PLANNING_ONLY and part.value in vm}
-    return {**base, "type": connection.type, "hypervisor": connection.label, **parts}
-
-
-BASE = (
-    "name",
-    "id",
-    "uuid",
-    "path",
-    "host",
-    "cluster",
-    "folder",
-    "pool",
-    "state",
-    "state_reason",
-    "template",
-    "cpus",
-    "memory_bytes",
-)
-
-
-async def survey(
-    connection: Connection,
-    ask: Callable[[Driver], Mapping[str, Sequence[Any]]],
-    *,
-    warn: Warn,
-    drivers: OpenDriver = driver_class,
-) -> list[dict[str, list[Result]]]:
-    """Ask every endpoint the same, side by side, and return the answers in order; rows say whence."""
-    endpoints = await Endpoints.open(connection, drivers(connection.type))
-    try:
-        answers = await endpoints.ask(ask)
-        common = {"type": connection.type, "hypervisor": connection.label}
-        return [
-            {key: [plain(row) | common | {"endpoint": member.host} for row in rows] for key, rows in answer.items()}
-            for member, answer in answers
-        ]
-    finally:
-        for problem in endpoints.failures:
-            warn(str(problem))
-        await endpoints.close()

@@ -20,6 +20,8 @@ RESERVED = frozenset({"all", "ungrouped", "localhost", "127.0.0.1"})
 # Ansible reads commas, colons, spaces, brackets and more in a host's name as patterns, ssh a leading dash as an option,
 # caches a slash as a folder, and ansible-core 2.18 braces as templates.
 NOT_IN_NAMES = re.compile(r"^\W|[^\w.-]")
+# What names that clash get, one after the other until none does.
+ADDED = ("", "_{uuid:.8}", "_{uuid:.8}_{host}", "_{uuid}_{host}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,15 +59,15 @@ def hosts_of(
 def names_of(vms: Sequence[Document], hostnames: Sequence[str], taken: Collection[str] = RESERVED) -> list[str]:
     """Return a name for each VM: all that clash get 8 digits of their uuid, then their host, then the whole uuid."""
     wished = [wish(vm, hostnames) for vm in vms]
-    added = [("", f"_{vm['uuid'][:8]}", f"_{vm['uuid'][:8]}_{vm['host']}", f"_{vm['uuid']}_{vm['host']}") for vm in vms]
     levels = [0] * len(vms)
     while True:
         names = [
-            NOT_IN_NAMES.sub("_", name + forms[level]) for name, forms, level in zip(wished, added, levels, strict=True)
+            NOT_IN_NAMES.sub("_", name + ADDED[level].format_map(vm))
+            for name, level, vm in zip(wished, levels, vms, strict=True)
         ]
         counts = Counter(names)
         clashing = [
-            n for n, name in enumerate(names) if (counts[name] > 1 or name in taken) and levels[n] + 1 < len(added[n])
+            n for n, name in enumerate(names) if (counts[name] > 1 or name in taken) and levels[n] + 1 < len(ADDED)
         ]
         if not clashing:
             return names

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields, is_dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, TypeAlias
 
 
@@ -321,9 +322,15 @@ def plain(value: Any) -> Any:
     if isinstance(value, StrEnum):
         return value.value
     if is_dataclass(value):
-        return {one.name: plain(part) for one in fields(value) if (part := getattr(value, one.name)) is not None}
+        return {name: plain(part) for name in names_of(value.__class__) if (part := getattr(value, name)) is not None}
     if isinstance(value, dict):
         return {key: plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(part) for part in value]
     return value
+
+
+@cache
+def names_of(kind: type) -> tuple[str, ...]:
+    """Return the names of a dataclass's fields."""
+    return tuple(one.name for one in fields(kind))

@@ -12,9 +12,10 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .connection import HYPERVISOR, Connection, settle, uris_with_secrets
-from .engine import Job, OpenDriver, change, read, survey
+from .engine import Job, change
 from .errors import Cancelled, CrossvirtError, InvalidOption
 from .model import Part, plain
+from .reading import OpenDriver, read, survey
 from .registry import driver_class
 from .report import Result, failure
 from .selection import BULK, REFS, WHICH

@@ -19,7 +19,7 @@ ROOMS = [
     {"planning"},
     {"connection", "selection", "registry"},
     {"endpoints"},
-    {"apply"},
+    {"apply", "reading"},
     {"report", "creation", "engine", "listing"},
     {"runner"},
 ]

@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 import yaml
 from ansible.plugins.doc_fragments import constructed, inventory_cache
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils import engine, errors, model
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import errors, model, reading
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import (
     DEFAULTS,
     FOREIGN,
@@ -226,7 +226,7 @@ def test_documents_of_vms_are_the_model() -> None:
     rows = SECTIONS["Documents of vm_info"].rows
     documented = {words(row["key"])[0] for row in rows}
     parts = {f"{part}.{one.name}" for part, kind in PART_CLASSES.items() for one in fields(kind)}
-    assert documented == {*engine.BASE, "type", "hypervisor", "labels", *PART_CLASSES, *parts} - NOT_SHOWN
+    assert documented == {*reading.BASE, "type", "hypervisor", "labels", *PART_CLASSES, *parts} - NOT_SHOWN
     for row in rows:
         top = words(row["key"])[0].partition(".")[0]
         assert words(row["part"]) == [part for part in model.Part if part == top]

@@ -5,7 +5,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Job, change, survey
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Job, change
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import (
     AlreadyExists,
     BackendError,
@@ -15,6 +15,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Vm
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.plan import Plan
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.power import view
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.reading import survey
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.steps import Pause
 
 from tests.unit.harness import connection_to, play
