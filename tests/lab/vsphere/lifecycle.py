@@ -14,7 +14,7 @@ from tests.lab.connections import write
 from tests.lab.lifecycle import command_line, end
 from tests.lab.settings import CHECKOUT, INSTANCE, OUTPUT
 from tests.lab.vsphere.client import Control
-from tests.lab.vsphere.simulator import NET, PASSWORD, USERNAME, VIEWER, Layout, Place, entry, launch
+from tests.lab.vsphere.server import NET, PASSWORD, USERNAME, VIEWER, Layout, Place, entry, launch
 
 CONNECTIONS, FACTS, FOLDER = OUTPUT / "vsphere.yml", OUTPUT / "vsphere.json", OUTPUT / "vsphere"
 CA = FOLDER / "ca.pem"
