@@ -9,7 +9,7 @@ from typing import Any, Self
 from ...driver import Capability, Driver, Operation
 from ...errors import CrossvirtError
 from ...model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
-from . import snapshots
+from . import rights, snapshots
 from .building import Building
 from .drafts import Drafter, VsphereDraft
 from .reading import Reader
@@ -106,6 +106,10 @@ class VsphereDriver(Driver):
         if not reason and capability in NEEDS_VCENTER and not self.session.is_vcenter:
             return f"{self.host} is a host without vCenter, and {capability} needs one"
         return reason or (snapshots.refusal(capability, vm, arguments.get("snapshot_id")) if vm else None)
+
+    def lacking_rights(self) -> list[str]:
+        """Return the privileges that are not granted at the root of the inventory."""
+        return rights.lacking(self.session)
 
     def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
         """Return the ways that vSphere has for a VM in its state, with its disks and its Tools."""

@@ -82,10 +82,20 @@ def explained(fault: Any) -> str:
     """Return what a fault says: the right that is missing and where, the reason, the messages, always its class."""
     name = name_of(fault)
     if is_a(fault, "NoPermission") and getattr(fault, "privilegeId", None):
-        place = getattr(fault, "object", None)
-        on = f" on {getattr(place, '_moId', place)}" if place is not None else ""
-        return f"the account lacks the privilege {fault.privilegeId}{on} ({name})"
+        return f"the account lacks the privilege {fault.privilegeId}{place_of(fault)} ({name})"
     texts = [getattr(fault, "reason", None), getattr(fault, "msg", None)]
     texts += [getattr(one, "message", None) for one in getattr(fault, "faultMessage", None) or ()]
     told = list(dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip()))
     return f"{'; '.join(told)} ({name})" if told else name
+
+
+def place_of(fault: Any) -> str:
+    """Return where a privilege is missing, by id and, where the account may read it, by name: that is one more call."""
+    place = getattr(fault, "object", None)
+    if place is None:
+        return ""
+    where = str(getattr(place, "_moId", place))
+    try:
+        return f" on {place.name} ({where})"
+    except Exception:  # noqa: BLE001 - who lacks one right may lack that one, too; the id says enough
+        return f" on {where}"
