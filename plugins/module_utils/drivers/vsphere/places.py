@@ -27,6 +27,11 @@ def unescaped(name: str) -> str:
     return ESCAPED.sub(lambda found: chr(int(found[1], 16)), name)
 
 
+def escaped(name: str) -> str:
+    """Return a name as vSphere wants it; the percent sign must be escaped, the others may be."""
+    return re.sub(r"[%/\\]", lambda found: f"%{ord(found[0]):02x}", name)
+
+
 class Places:
     """The tree above VMs, of all or of a few; `root` is the id of its root folder, which is in no path."""
 
