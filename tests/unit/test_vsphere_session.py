@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a vSphere session decides without a server: addresses, TLS, credentials, and faults in our words."""
 
+import re
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import errors
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere import faults, transport
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.rights import NEEDED
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.session import Session
 from pyVmomi import vim, vmodl
 
@@ -103,3 +106,9 @@ def test_the_code_of_what_is_unforeseen_is_kept() -> None:
     error = faults.ours(vmodl.fault.SystemError(reason="the disk is on fire"), "vc1", "starting web1")
     assert error.facts == {"code": "SystemError"}
     assert "the disk is on fire" in str(error)
+
+
+def test_the_page_shows_every_privilege_and_what_needs_it() -> None:
+    page = (Path(__file__).parents[2] / "docs/vsphere.md").read_text()
+    rows = [(use, right) for use, right in re.findall(r"^\| (.*) \| `(.*)` \|$", page, re.MULTILINE) if "." in right]
+    assert rows == list(NEEDED)
