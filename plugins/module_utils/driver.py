@@ -39,6 +39,13 @@ class Operation(Future[str | None]):
     abort: Callable[[], object] | None = None
     grace_seconds: float | None = None  # how long it may take to end once aborted, where taking back takes its time
 
+    @classmethod
+    def ended(cls) -> Self:
+        """Return one that had nothing to do."""
+        operation = cls()
+        operation.set_result(None)
+        return operation
+
     def cancel(self) -> bool:
         """Abort natively where the hypervisor can; what cannot be aborted ends by itself."""
         if self.abort and not self.done():

@@ -25,6 +25,8 @@ from ...model import (
     VmSpec,
     Wanted,
 )
+from ...support import transitions
+from ...support.transitions import Transition
 from . import convert, power, snapshot_kinds, snapshots
 from .building import CLEAN_UP_SECONDS, Building
 from .drafts import Drafter, LibvirtDraft
@@ -98,37 +100,37 @@ class LibvirtDriver(Driver):
 
     def start(self, vm_id: str) -> Operation:
         """Start, with the saved memory if there is any."""
-        return self._power(vm_id, "starting", power.START, lambda domain: domain.create())
+        return self._power(vm_id, "starting", transitions.START, lambda domain: domain.create())
 
     def stop(self, vm_id: str) -> Operation:
         """Pull the plug."""
-        return self._power(vm_id, "stopping", power.STOP, lambda domain: domain.destroy())
+        return self._power(vm_id, "stopping", transitions.STOP, lambda domain: domain.destroy())
 
     def pause(self, vm_id: str) -> Operation:
         """Stop the virtual CPUs."""
-        return self._power(vm_id, "pausing", power.PAUSE, lambda domain: domain.suspend())
+        return self._power(vm_id, "pausing", transitions.PAUSE, lambda domain: domain.suspend())
 
     def resume(self, vm_id: str) -> Operation:
         """Let the CPUs go on, load the saved memory, or wake a guest from its own sleep."""
-        return self._power(vm_id, "resuming", power.RESUME, power.go_on)
+        return self._power(vm_id, "resuming", transitions.RESUME, power.go_on)
 
     def suspend(self, vm_id: str) -> Operation:
         """Managed save; it can be aborted."""
         abort = self.domain(vm_id).abortJob
-        return self._power(vm_id, "suspending", power.SUSPEND, lambda domain: domain.managedSave(0), abort)
+        return self._power(vm_id, "suspending", transitions.SUSPEND, lambda domain: domain.managedSave(0), abort)
 
     def discard_state(self, vm_id: str) -> Operation:
         """Remove the managed save image."""
         doing = "discarding the saved memory of"
-        return self._power(vm_id, doing, power.DISCARD_STATE, lambda domain: domain.managedSaveRemove(0))
+        return self._power(vm_id, doing, transitions.DISCARD_STATE, lambda domain: domain.managedSaveRemove(0))
 
     def reset(self, vm_id: str) -> Operation:
         """The hypervisor's own reset; the guest is not asked."""
-        return self._power(vm_id, "resetting", power.RESET, lambda domain: domain.reset(0))
+        return self._power(vm_id, "resetting", transitions.RESET, lambda domain: domain.reset(0))
 
     def shutdown(self, vm_id: str) -> Operation:
         """Ask the agent where it is connected, else press the power button."""
-        return self._power(vm_id, "asking to shut down the guest of", power.SHUTDOWN, self._ask)
+        return self._power(vm_id, "asking to shut down the guest of", transitions.SHUTDOWN, self._ask)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what this connection's driver lacks, and what was read of the VM."""
@@ -180,12 +182,12 @@ class LibvirtDriver(Driver):
         self,
         vm_id: str,
         doing: str,
-        change: power.Change,
+        transition: Transition,
         call: Callable[[Any], object],
         abort: Callable[[], object] | None = None,
     ) -> Operation:
         domain = self.domain(vm_id)
-        carry_out = power.looking_first(self.libvirt, domain, change, call)
+        carry_out = power.looking_first(self.libvirt, domain, transition, call)
         return self.session.operation(f"{doing} {domain.name()}", carry_out, abort)
 
     def _ask(self, domain: Any) -> None:

@@ -4,49 +4,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from ...errors import InvalidState
 from ...model import PowerState
+from ...support.transitions import Transition
 from . import convert
 from .session import ERRORS
 
-RUNNING, PAUSED, STOPPED, SUSPENDED = PowerState.RUNNING, PowerState.PAUSED, PowerState.STOPPED, PowerState.SUSPENDED
 
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """From where to where a call leads; without a goal the VM stays in its state."""
-
-    goal: PowerState | None
-    allowed: frozenset[PowerState]
-
-
-START = Change(RUNNING, frozenset({STOPPED, SUSPENDED}))
-STOP = Change(STOPPED, frozenset(PowerState) - {SUSPENDED})
-PAUSE = Change(PAUSED, frozenset({RUNNING}))
-RESUME = Change(RUNNING, frozenset({PAUSED, SUSPENDED}))
-SUSPEND = Change(SUSPENDED, frozenset({RUNNING, PAUSED}))
-DISCARD_STATE = Change(STOPPED, frozenset({SUSPENDED}))
-RESET = Change(None, frozenset({RUNNING, PAUSED, PowerState.CRASHED}))
-SHUTDOWN = Change(STOPPED, frozenset({RUNNING}))
-
-
-def looking_first(libvirt: Any, domain: Any, change: Change, call: Callable[[Any], object]) -> Callable[[], None]:
+def looking_first(
+    libvirt: Any, domain: Any, transition: Transition, call: Callable[[Any], object]
+) -> Callable[[], None]:
     """Return a call that is harmless where its goal holds already, and raises InvalidState where it makes no sense."""
 
     def carry_out() -> None:
         state = state_of(domain)
-        if state is change.goal:
+        if not transition.is_due(state, domain.name()):
             return
-        if state not in change.allowed:
-            raise InvalidState(f"{domain.name()} is {state}")
         try:
             call(domain)
         except libvirt.libvirtError as error:
             now = state_of(domain)
-            if now is change.goal:  # somebody else was faster
+            if now is transition.goal:  # somebody else was faster
                 return
             if now is not state and error.get_error_code() not in ERRORS:
                 said = error.get_error_message()

@@ -20,17 +20,16 @@ UNCONNECTED = {
     "inaccessible": "its files cannot be reached",
     "invalid": "its configuration cannot be read",
 }
+STATE = ("runtime.powerState", "runtime.connectionState", "config.instanceUuid")
 BASE = (
+    *STATE,
     "name",
     "parent",
     "parentVApp",
     "resourcePool",
     "runtime.host",
-    "runtime.powerState",
-    "runtime.connectionState",
     "runtime.question",
     "runtime.consolidationNeeded",
-    "config.instanceUuid",
     "summary.config.instanceUuid",
     "summary.config.template",
     "summary.config.numCpu",

@@ -7,8 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self
 
 from ...driver import Capability, Driver, Operation
-from ...errors import CrossvirtError
+from ...errors import CrossvirtError, NotFound
 from ...model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
+from ...support import transitions
+from ...support.transitions import Transition
 from . import rights, snapshots
 from .building import Building
 from .drafts import Drafter, VsphereDraft
@@ -73,39 +75,41 @@ class VsphereDriver(Driver):
 
     def start(self, vm_id: str) -> Operation:
         """Power on; where it is, or where DRS puts it."""
-        return self._task(vm_id, "starting", lambda vm: vm.PowerOnVM_Task())
+        return self._power(vm_id, "starting", transitions.START, lambda vm: vm.PowerOnVM_Task())
 
     def stop(self, vm_id: str) -> Operation:
         """Power off."""
-        return self._task(vm_id, "stopping", lambda vm: vm.PowerOffVM_Task())
+        return self._power(vm_id, "stopping", transitions.STOP, lambda vm: vm.PowerOffVM_Task())
 
     def resume(self, vm_id: str) -> Operation:
         """Power on, with the saved memory."""
-        return self._task(vm_id, "resuming", lambda vm: vm.PowerOnVM_Task())
+        return self._power(vm_id, "resuming", transitions.RESUME, lambda vm: vm.PowerOnVM_Task())
 
     def suspend(self, vm_id: str) -> Operation:
         """Save the memory beside the VM's files."""
-        return self._task(vm_id, "suspending", lambda vm: vm.SuspendVM_Task())
+        return self._power(vm_id, "suspending", transitions.SUSPEND, lambda vm: vm.SuspendVM_Task())
 
     def discard_state(self, vm_id: str) -> Operation:
         """Power off; vSphere throws the saved memory away then."""
-        return self._task(vm_id, "discarding the saved memory of", lambda vm: vm.PowerOffVM_Task())
+        doing = "discarding the saved memory of"
+        return self._power(vm_id, doing, transitions.DISCARD_STATE, lambda vm: vm.PowerOffVM_Task())
 
     def reset(self, vm_id: str) -> Operation:
         """Press the reset button; the guest is not asked."""
-        return self._task(vm_id, "resetting", lambda vm: vm.ResetVM_Task())
+        return self._power(vm_id, "resetting", transitions.RESET, lambda vm: vm.ResetVM_Task())
 
     def shutdown(self, vm_id: str) -> Operation:
         """Ask VMware Tools; they do not say when they are done."""
-        vm = self.vm(vm_id)
-        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", vm.ShutdownGuest)
+        if not self._is_due(vm_id, transitions.SHUTDOWN):
+            return Operation.ended()
+        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", self.vm(vm_id).ShutdownGuest)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what needs a vCenter, and what was read of the VM and its snapshots."""
         reason = super().refuses(capability, vm, **arguments)
         if not reason and capability in NEEDS_VCENTER and not self.session.is_vcenter:
             return f"{self.host} is a host without vCenter, and {capability} needs one"
-        return reason or (snapshots.refusal(capability, vm, arguments.get("snapshot_id")) if vm else None)
+        return reason or (snapshots.refusal(capability, vm) if vm else None)
 
     def lacking_rights(self) -> list[str]:
         """Return the privileges that are not granted at the root of the inventory."""
@@ -131,9 +135,12 @@ class VsphereDriver(Driver):
         """Forget a snapshot; what it holds is merged into its disks."""
         doing = f"deleting snapshot {snapshot_id} of"
         snapshot = self.session.vim.vm.Snapshot(snapshot_id, self.session.stub)
-        return self._task(
-            vm_id, doing, lambda _vm: snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True)
-        )
+        try:
+            return self._task(
+                vm_id, doing, lambda _vm: snapshot.RemoveSnapshot_Task(removeChildren=False, consolidate=True)
+            )
+        except NotFound:
+            return Operation.ended()
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""
@@ -160,6 +167,13 @@ class VsphereDriver(Driver):
     def name(self, vm_id: str) -> str:
         """Return what messages call a VM: its name as it was last read."""
         return self.reader.names.get(vm_id, vm_id)
+
+    def _power(self, vm_id: str, doing: str, transition: Transition, begin: Callable[[Any], Any]) -> Operation:
+        return self._task(vm_id, doing, begin) if self._is_due(vm_id, transition) else Operation.ended()
+
+    def _is_due(self, vm_id: str, transition: Transition) -> bool:
+        """Look first: to power off what was suspended meanwhile would lose its memory."""
+        return transition.is_due(self.reader.state(vm_id), self.name(vm_id))
 
     def _task(self, vm_id: str, doing: str, begin: Callable[[Any], Any]) -> Operation:
         vm = self.vm(vm_id)

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from ...model import Part, Ref, Selection, Vm, Wanted
+from ...errors import NotFound
+from ...model import Part, PowerState, Ref, Selection, Vm, Wanted
 from . import convert, places
 from .places import Places
 from .properties import Row, Rows, id_of, read_all, read_some
@@ -42,6 +43,13 @@ class Reader:
             for kind, more in read_some(self._session, "Folder", missing, places.PATHS).items():
                 rows.setdefault(kind, {}).update(more)
         return {vm.id: vm for vm in self._vms(rows, gather)}
+
+    def state(self, vm_id: str) -> PowerState:
+        """Return the state of one VM as it is now; raises NotFound."""
+        rows = read_some(self._session, VM, [vm_id], {VM: convert.STATE}).get(VM, {})
+        if vm_id not in rows:
+            raise NotFound(f"{self._session.host}: there is no VM with id {vm_id!r}")
+        return convert.power_state(rows[vm_id])
 
     @property
     def host_uuid(self) -> str:

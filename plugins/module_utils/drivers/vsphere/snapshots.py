@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """vSphere's snapshots: the trees of a VM, the ways to take one, what rules that out, and the call.
 
-Sources: CreateSnapshot_Task and VirtualMachineSnapshotTree in the vSphere Web Services API, and "Snapshot Limitations" in
-vSphere Virtual Machine Administration.
+Sources: CreateSnapshot_Task and VirtualMachineSnapshotTree in the vSphere Web Services API, and "Snapshot Limitations"
+in vSphere Virtual Machine Administration.
 """
 
 from __future__ import annotations
