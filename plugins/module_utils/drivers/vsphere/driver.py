@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from ...driver import Capability, Driver, Operation
 from ...errors import CrossvirtError, NotFound
-from ...model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
+from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, SnapshotKind, Storage, Vm, VmSpec, Wanted
 from ...support import transitions
 from ...support.transitions import Transition
 from . import rights, snapshots
@@ -20,6 +20,8 @@ from .session import Session
 from .tasks import Tasks
 
 NEEDS_VCENTER = (Capability.CLONE,)
+# Powering off takes a VM that runs and one that is suspended alike, and powering on one that is suspended or stopped.
+UNGUARDED = (transitions.STOP, transitions.DISCARD_STATE, transitions.RESUME)
 
 
 class VsphereDriver(Driver):
@@ -100,9 +102,8 @@ class VsphereDriver(Driver):
 
     def shutdown(self, vm_id: str) -> Operation:
         """Ask VMware Tools; they do not say when they are done."""
-        if not self._is_due(vm_id, transitions.SHUTDOWN):
-            return Operation.ended()
-        return self.tasks.call(f"asking to shut down the guest of {self.name(vm_id)}", self.vm(vm_id).ShutdownGuest)
+        doing = f"asking to shut down the guest of {self.name(vm_id)}"
+        return self.tasks.call(doing, self.vm(vm_id).ShutdownGuest, transitions.SHUTDOWN.goal)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what needs a vCenter, and what was read of the VM and its snapshots."""
@@ -169,12 +170,11 @@ class VsphereDriver(Driver):
         return self.reader.names.get(vm_id, vm_id)
 
     def _power(self, vm_id: str, doing: str, transition: Transition, begin: Callable[[Any], Any]) -> Operation:
-        return self._task(vm_id, doing, begin) if self._is_due(vm_id, transition) else Operation.ended()
+        """Begin what vSphere refuses from a wrong state; look first where it would go ahead and do harm."""
+        if transition in UNGUARDED and not transition.is_due(self.reader.state(vm_id), self.name(vm_id)):
+            return Operation.ended()
+        return self._task(vm_id, doing, begin, transition.goal)
 
-    def _is_due(self, vm_id: str, transition: Transition) -> bool:
-        """Look first: to power off what was suspended meanwhile would lose its memory."""
-        return transition.is_due(self.reader.state(vm_id), self.name(vm_id))
-
-    def _task(self, vm_id: str, doing: str, begin: Callable[[Any], Any]) -> Operation:
+    def _task(self, vm_id: str, doing: str, begin: Callable[[Any], Any], goal: PowerState | None = None) -> Operation:
         vm = self.vm(vm_id)
-        return self.tasks.submit(f"{doing} {self.name(vm_id)}", lambda: begin(vm), vm)
+        return self.tasks.submit(f"{doing} {self.name(vm_id)}", lambda: begin(vm), vm, goal)

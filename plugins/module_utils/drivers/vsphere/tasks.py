@@ -17,7 +17,9 @@ from typing import Any
 
 from ...driver import Operation
 from ...errors import AuthenticationFailed, ConnectionFailed, CrossvirtError, InvalidState
+from ...model import PowerState
 from ...support.workers import start
+from .convert import STATES
 from .properties import id_of
 from .session import Session
 
@@ -31,12 +33,13 @@ QUESTION = "runtime.question"
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A task under way; `vm` is the VM that a question of vSphere's can hold up, `asked_at` when it did."""
+    """A task under way; `vm` is the VM that a question of vSphere's can hold up, `goal` where the task leads it."""
 
     task: Any
     doing: str
     operation: Operation
     vm: Any = None
+    goal: PowerState | None = None
     known: dict[str, Any] = field(default_factory=dict)
     question: str | None = None
     asked_at: float = 0
@@ -57,16 +60,17 @@ class Tasks:
         self._closed = False
         self._threads: list[Thread] = []
 
-    def submit(self, doing: str, begin: Callable[[], Any], vm: Any = None) -> Operation:
+    def submit(self, doing: str, begin: Callable[[], Any], vm: Any = None, goal: PowerState | None = None) -> Operation:
         """Begin a task; the operation ends with the id of the VM that it made, if it made one.
 
+        A task that finds the VM in its `goal` has nothing to do: somebody else was faster.
         A task that is refused raises at once, so that it counts as not begun. Where only the answer was lost the
         operation fails, because the task may have begun.
         """
         operation, task = self._begin(doing, begin)
         if task is None:
             return operation
-        pending = Pending(task, doing, operation, vm)
+        pending = Pending(task, doing, operation, vm, goal)
         operation.abort = lambda: start(Future(), lambda: self._cancel(pending))
         self._pending[id_of(task)] = pending
         self._new.put(pending)
@@ -76,9 +80,14 @@ class Tasks:
                 thread.start()
         return operation
 
-    def call(self, doing: str, call: Callable[[], Any]) -> Operation:
+    def call(self, doing: str, call: Callable[[], Any], goal: PowerState | None = None) -> Operation:
         """Make a call that is no task: the operation has ended when it returns, or failed if its answer was lost."""
-        operation, _result = self._begin(doing, call)
+        try:
+            operation, _result = self._begin(doing, call)
+        except InvalidState as error:
+            if not is_there(error.__cause__, goal):
+                raise
+            return Operation.ended()
         if not operation.done():
             operation.set_result(None)
         return operation
@@ -182,6 +191,8 @@ class Tasks:
                 result = known.get("info.result")
                 made = isinstance(result, self._session.vim.VirtualMachine)
                 self._end([pending], lambda operation: operation.set_result(id_of(result) if made else None))
+            elif known.get("info.state") == "error" and is_there(known["info.error"], pending.goal):
+                self._end([pending], lambda operation: operation.set_result(None))
             elif known.get("info.state") == "error":
                 self._fail([pending], self._session.ours(known["info.error"], pending.doing))
         elif QUESTION in changes:
@@ -221,3 +232,8 @@ class Tasks:
         for pending in batch:
             if self._pending.pop(id_of(pending.task), None):
                 how(pending.operation)
+
+
+def is_there(fault: Any, goal: PowerState | None) -> bool:
+    """Say whether a fault tells that the VM is already where a call was to lead it."""
+    return goal is not None and STATES.get(str(getattr(fault, "existingState", None))) is goal
