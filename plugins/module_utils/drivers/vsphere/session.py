@@ -36,7 +36,7 @@ class Session:
     def __init__(self, settings: dict[str, Any], host: str) -> None:
         self.vim, self.vmodl, adapter = library()
         self.host = host
-        self._settings = settings
+        self.settings = settings
         self._check_credentials()
         self.address = transport.address_from(settings, host)
         proxy_host, proxy_port = self.address.proxy or (None, None)
@@ -68,28 +68,28 @@ class Session:
         return bool(self.content.about.apiType == "VirtualCenter")
 
     def _check_credentials(self) -> None:
-        has_token, keys = bool(self._settings.get("token")), ("username", "password")
-        if has_token and any(self._settings.get(key) for key in keys):
+        has_token, keys = bool(self.settings.get("token")), ("username", "password")
+        if has_token and any(self.settings.get(key) for key in keys):
             raise InvalidOption("hypervisor: give token, or username and password, not both")
-        if not has_token and (missing := [key for key in keys if not self._settings.get(key)]):
+        if not has_token and (missing := [key for key in keys if not self.settings.get(key)]):
             raise InvalidOption(f"hypervisor: vsphere needs {' and '.join(missing)}, or a token")
 
     def _log_in(self) -> None:
         manager = self.content.sessionManager
-        if token := self._settings.get("token"):
+        if token := self.settings.get("token"):
             self.stub.SetSessionId(token)
             if manager.currentSession is None:
                 raise AuthenticationFailed(f"{self.host}: the session of hypervisor.token is not open any more")
         else:
             self.stub.SetSessionId("")
-            manager.Login(self._settings["username"], self._settings["password"])
+            manager.Login(self.settings["username"], self.settings["password"])
         self.logins += 1
 
     def close(self) -> None:
         """Log out, unless the session was lent by a token; harmless when the connection is already gone."""
         with self._renewing:
             open_still, self.logins = self.logins, 0  # from here on nobody logs in again
-        if open_still and not self._settings.get("token"):
+        if open_still and not self.settings.get("token"):
             self._set_deadline(LOGOUT_SECONDS)
             with suppress(Exception):  # a server that does not let go ends the session by itself, in time
                 self.content.sessionManager.Logout()
@@ -134,7 +134,7 @@ class Session:
 
     def renew(self, logins: int) -> None:
         """Log in again, unless another thread did so since there were so many `logins`."""
-        if self._settings.get("token"):
+        if self.settings.get("token"):
             raise AuthenticationFailed(f"{self.host}: the session of hypervisor.token has expired")
         with self._renewing:
             if not self.logins:
