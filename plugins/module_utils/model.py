@@ -257,10 +257,13 @@ class Volume:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A creation worked out by its driver, with nothing done yet: what will be made, with every default settled."""
+    """A creation worked out by its driver, with nothing done yet: what will be made, with every default settled.
+
+    `host` is None where the hypervisor chooses one itself.
+    """
 
     spec: VmSpec
-    host: str
+    host: str | None
     volumes: tuple[Volume, ...] = ()
     clone: CloneSpec | None = None
 

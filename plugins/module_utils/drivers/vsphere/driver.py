@@ -145,7 +145,7 @@ class VsphereDriver(Driver):
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""
-        return Drafter(self.session, self.reader).draft_all(specs)
+        return Drafter(self.session, self.tasks).draft_all(specs)
 
     def create(self, draft: Draft) -> Operation:
         """Copy the images that it begins with, then make the VM."""
@@ -159,7 +159,7 @@ class VsphereDriver(Driver):
 
     def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
         """Unregister the VM; with its disks and files if asked."""
-        return Removal(self.session, self.tasks, vm_id, remove).begin()
+        return Removal(self.session, self.tasks, vm_id, self.name(vm_id), remove).begin()
 
     def vm(self, vm_id: str) -> Any:
         """Return vSphere's own object."""
