@@ -14,8 +14,8 @@ from .properties import Row, Rows
 PATHS: Mapping[str, Collection[str]] = {
     "HostSystem": ("name", "parent"),
     "ComputeResource": ("name", "parent"),
+    "VirtualApp": ("name", "parent", "parentFolder"),  # before the type that it is derived from
     "ResourcePool": ("name", "parent"),
-    "VirtualApp": ("parentFolder",),
     "Folder": ("name", "parent"),
     "Datacenter": ("name", "parent"),
 }
@@ -78,6 +78,13 @@ class Places:
         while app and not self._row(app).get("parentFolder"):
             app = self._row(app).get("parent")
         return self.path(self._row(app).get("parentFolder")) if app else above, path
+
+    def datacenter(self, row: Row) -> str | None:
+        """Return the id of the datacenter that a VM is in."""
+        above = row.get("parent") or row.get("parentVApp")
+        while above and not self.is_a("Datacenter", above):
+            above = self._row(above).get("parentFolder") or self._row(above).get("parent")
+        return above
 
     def cluster(self, host: str | None) -> str | None:
         """Return the name of the cluster that a host is in; None for one that stands alone."""

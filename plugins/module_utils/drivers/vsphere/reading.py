@@ -4,17 +4,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
 
 from ...errors import NotFound
-from ...model import Part, PowerState, Ref, Selection, Vm, Wanted
-from . import convert, places
+from ...model import Host, Network, Part, PowerState, Ref, Selection, Storage, Vm, Wanted
+from . import convert, devices, label_reading, places, snapshots, surroundings, users
+from .devices import Networks
+from .label_reading import LabelReader
 from .places import Places
 from .properties import Row, Rows, id_of, read_all, read_some
 from .session import Session
+from .users import Users
 
 VM = "VirtualMachine"
 ALONG = ("runtime.host", "resourcePool", "parentVApp")  # what a VM is in, beside its folders
 HANDFUL = 5  # so many VMs are looked up one by one; one query for all is cheaper from there on
+PATHS: dict[Part, Collection[str]] = {
+    Part.LABELS: label_reading.PATHS,
+    Part.CONFIG: convert.CONFIG,
+    Part.DISKS: devices.PATHS,
+    Part.NICS: devices.PATHS,
+    Part.SNAPSHOTS: snapshots.PATHS,
+    Part.GUEST: convert.GUEST,
+    Part.LIMITS: (*convert.LIMITS, *snapshots.LIMITS),
+    Part.DISK_USERS: users.PATHS,
+    Part.BELONGINGS: (*convert.BELONGINGS, *snapshots.PATHS),
+}
+FROM_ROW: dict[Part, Callable[[Row], Any]] = {
+    Part.CONFIG: convert.config,
+    Part.DISKS: devices.disks,
+    Part.SNAPSHOTS: snapshots.trees,
+    Part.GUEST: convert.guest,
+    Part.LIMITS: lambda row: convert.limits(row) | snapshots.limits(row),
+    Part.BELONGINGS: lambda row: convert.belongings(row, snapshots.trees(row)),
+}
 
 
 class Reader:
@@ -23,13 +49,14 @@ class Reader:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._root = id_of(session.content.rootFolder)
+        self._labels = LabelReader(session)
         self.names: dict[str, str] = {}
 
     def find(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
         """Return the VMs that are meant, as far as there are any."""
         if isinstance(wanted, Selection):
-            found = self._fleet(gather)
-            return [vm for vm in found if wanted.matches(vm)]
+            rows = read_all(self._session, paths_for(gather))
+            return [vm for vm in self._vms(rows, gather) if wanted.matches(vm)]
         found = list(self.get(self._candidates(wanted), gather).values())
         return [vm for vm in found if any(ref.matches(vm) for ref in wanted)]
 
@@ -37,19 +64,32 @@ class Reader:
         """Return these VMs by id, without those that are gone."""
         if not ids:
             return {}
-        paths = {VM: self._paths(gather), **places.PATHS}
-        rows = read_some(self._session, VM, ids, paths, ALONG)
+        along = (*ALONG, "network") if Part.NICS in gather else ALONG
+        rows = read_some(self._session, VM, ids, paths_for(gather), along)
         if missing := Places(rows, self._root).missing():
             for kind, more in read_some(self._session, "Folder", missing, places.PATHS).items():
                 rows.setdefault(kind, {}).update(more)
         return {vm.id: vm for vm in self._vms(rows, gather)}
 
     def state(self, vm_id: str) -> PowerState:
-        """Return the state of one VM as it is now; raises NotFound."""
-        rows = read_some(self._session, VM, [vm_id], {VM: convert.STATE}).get(VM, {})
-        if vm_id not in rows:
-            raise NotFound(f"{self._session.host}: there is no VM with id {vm_id!r}")
-        return convert.power_state(rows[vm_id])
+        """Return the state of one VM now; raises NotFound for one that is gone."""
+        row = read_some(self._session, VM, [vm_id], {VM: convert.STATE}).get(VM, {}).get(vm_id)
+        if row is None:
+            raise NotFound(f"{self._session.host}: {self.names.get(vm_id, vm_id)} is gone")
+        return convert.power_state(row)
+
+    def hosts(self) -> list[Host]:
+        """Return the hosts by name."""
+        return sorted(surroundings.hosts(read_all(self._session, surroundings.HOSTS)), key=attrgetter("name", "id"))
+
+    def storage(self) -> list[Storage]:
+        """Return the datastores by name."""
+        return sorted(surroundings.storage(read_all(self._session, surroundings.STORAGE)), key=attrgetter("name", "id"))
+
+    def networks(self) -> list[Network]:
+        """Return the networks by name."""
+        found = surroundings.networks(read_all(self._session, surroundings.NETWORKS))
+        return sorted(found, key=attrgetter("name", "id"))
 
     @property
     def host_uuid(self) -> str:
@@ -57,17 +97,35 @@ class Reader:
         rows = read_all(self._session, {"HostSystem": ["hardware.systemInfo.uuid"]})
         return str(next(iter(rows["HostSystem"].values()))["hardware.systemInfo.uuid"])
 
-    def _fleet(self, gather: Collection[Part]) -> list[Vm]:
-        return self._vms(read_all(self._session, {VM: self._paths(gather), **places.PATHS}), gather)
-
-    def _paths(self, gather: Collection[Part]) -> tuple[str, ...]:
-        return convert.BASE
+    @cached_property
+    def host_names(self) -> frozenset[str]:
+        """The names of all hosts, as they were when first asked for."""
+        return frozenset(host.name for host in self.hosts())
 
     def _vms(self, rows: Rows, gather: Collection[Part]) -> list[Vm]:
-        where = Places(rows, self._root)
-        vms = [convert.base(thing, row, where, self._session.host) for thing, row in rows.get(VM, {}).items()]
-        self.names |= {vm.id: vm.name for vm in vms}
-        return vms
+        found, where = rows.get(VM, {}), Places(rows, self._root)
+        vms = {thing: convert.base(thing, row, where, self._session.host) for thing, row in found.items()}
+        self.names |= {vm.id: vm.name for vm in vms.values()}
+        if not gather:
+            return list(vms.values())
+        networks = Networks(rows)
+        labels = self._labels.labels(found) if Part.LABELS in gather else {}
+        other_users = self._users() if Part.DISK_USERS in gather else None
+        gathered = []
+        for thing, row in found.items():
+            parts = {part.value: read(row) for part, read in FROM_ROW.items() if part in gather}
+            if Part.NICS in gather:
+                parts["nics"] = networks.nics(row)
+            if Part.LABELS in gather:
+                parts["labels"] = labels[thing]
+            if other_users and "disks" in parts:
+                parts["disks"] = other_users.told(thing, row, where.datacenter(row), parts["disks"])
+            gathered.append(replace(vms[thing], **parts))
+        return gathered
+
+    def _users(self) -> Users:
+        """Read who uses which file, of all VMs that the account may see."""
+        return Users(read_all(self._session, users.EVERYBODY), self._root)
 
     def _candidates(self, refs: Iterable[Ref]) -> list[str]:
         """Return the ids of all VMs that may be meant: names are not unique."""
@@ -76,21 +134,18 @@ class Reader:
             by_key[ref.key].append(ref.value)
         found = list(by_key["id"])
         names, uuids = set(by_key["name"]), {uuid.lower() for uuid in by_key["uuid"]}
-        by_one = self._session.content.searchIndex
-        if len(by_key["path"]) > HANDFUL:
+        index = self._session.content.searchIndex
+        if names or len(by_key["path"]) > HANDFUL:
             names |= {places.unescaped(path.rpartition("/")[2]) for path in by_key["path"]}
         else:
-            found += self._look_up(by_key["path"], lambda path: [by_one.FindByInventoryPath(path)])
-        if len(uuids) <= HANDFUL and not names:
-            found += self._look_up(
-                uuids, lambda uuid: by_one.FindAllByUuid(uuid=uuid, vmSearch=True, instanceUuid=True) or []
-            )
-            uuids = set()
-        if names or uuids:
+            found += self._looked_up(by_key["path"], lambda path: [index.FindByInventoryPath(path)])
+        if not names and len(uuids) <= HANDFUL:
+            found += self._looked_up(uuids, lambda uuid: index.FindAllByUuid(None, uuid, True, True) or [])
+        elif names or uuids:
             found += self._listed(names, uuids)
         return list(dict.fromkeys(found))
 
-    def _look_up(self, keys: Iterable[str], find: Callable[[str], list[object]]) -> list[str]:
+    def _looked_up(self, keys: Iterable[str], find: Callable[[str], list[Any]]) -> list[str]:
         """Return the ids of the VMs that vCenter's index has under these keys."""
         kind = self._session.vim.VirtualMachine
         return [
@@ -105,7 +160,17 @@ class Reader:
         wanted = [path for path, keys in (("name", names), ("config.instanceUuid", uuids)) if keys]
 
         def is_meant(row: Row) -> bool:
-            return places.unescaped(row.get("name", "")) in names or row.get("config.instanceUuid", "").lower() in uuids
+            named = places.unescaped(row.get("name", "")) in names
+            return named or row.get("config.instanceUuid", "").lower() in uuids
 
         rows = read_all(self._session, {VM: wanted}).get(VM, {})
         return [thing for thing, row in rows.items() if is_meant(row)]
+
+
+def paths_for(gather: Collection[Part]) -> dict[str, Collection[str]]:
+    """Return what to read of VMs, and of all that they are in and plugged into."""
+    own = dict.fromkeys(convert.BASE)
+    for part in gather:
+        own |= dict.fromkeys(PATHS[part])
+    around = devices.NETWORK_PATHS if Part.NICS in gather else {}
+    return {VM: list(own), **places.PATHS, **around}
