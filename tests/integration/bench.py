@@ -15,8 +15,6 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from tests.integration.machines import Machines
-from tests.lab.client import Lab
 from tests.lab.commands import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -100,10 +98,10 @@ class Played:
 
 
 class Bench:
-    """The lab, its machines, and the processes that work on them."""
+    """Runs modules and programs of Ansible's with a connections file; everything they write is below `folder`."""
 
-    def __init__(self, lab: Lab, folder: Path) -> None:
-        self.lab, self.folder, self.machines = lab, folder, Machines(lab)
+    def __init__(self, folder: Path, connections_file: Path) -> None:
+        self.folder, self.connections_file = folder, connections_file
         self._numbers = count()
 
     def begin(
@@ -119,14 +117,6 @@ class Bench:
     def run(self, module: str, /, **options: Any) -> Result:
         """Run a module to its end."""
         return self.begin(module, **options).result()
-
-    def refused(self, error: str, *words: str, module: str = "vm_state", **options: Any) -> Result:
-        """Run a module that must fail with this class and a message that names these, and change nothing."""
-        before = self.machines.picture()
-        result = self.run(module, **options)
-        assert_refused(result, error, *words)
-        assert self.machines.picture() == before
-        return result
 
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
@@ -146,16 +136,6 @@ class Bench:
         place, env = self._place(environ)
         return Process([str(Path(sys.executable).parent / program), *argv], place, env).end()
 
-    def clients(self) -> list[str]:
-        """List the TCP connections to the hosts' daemons; the lab's own witnesses use unix sockets."""
-        return [
-            line
-            for host in self.lab.hosts.values()
-            for line in host.inside(
-                "ss", "-Htn", "state", "established", "( sport = 16509 or sport = 16514 )"
-            ).splitlines()
-        ]
-
     def _place(self, environ: dict[str, str] | None) -> tuple[Path, dict[str, str]]:
         """Return a new folder, and an environment in which everything temporary goes into its `tmp`."""
         place = self.folder / str(next(self._numbers))
@@ -165,7 +145,7 @@ class Bench:
         return place, own | {
             "PYTHONPATH": str(ROOT / ".collections"),
             "TMPDIR": str(temporary),
-            "CROSSVIRT_CONNECTIONS": str(self.lab.connections_file),
+            "CROSSVIRT_CONNECTIONS": str(self.connections_file),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
             "ANSIBLE_HOME": str(place / "home"),
             "ANSIBLE_LOCAL_TEMP": str(temporary),

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.integration.bench import ROOT, Bench
+from tests.integration.bench import ROOT
+from tests.integration.libvirt.bench import Bench
 from tests.lab.commands import wait_until
 
 pytestmark = pytest.mark.usefixtures("alone")

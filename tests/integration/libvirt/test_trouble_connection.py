@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Module, assert_refused
+from tests.integration.bench import Module, assert_refused
+from tests.integration.libvirt.bench import Bench
 from tests.lab.client import Lab
 
 Hypervisor = dict[str, Any]

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Bench, assert_refused, steps_of
+from tests.integration.bench import assert_refused, steps_of
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 BRIEF = {"timeout_seconds": 2}

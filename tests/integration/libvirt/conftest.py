@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Bench
+from tests.integration.libvirt.bench import Bench
 from tests.lab.client import Lab
 from tests.lab.commands import LabError, wait_until
 

@@ -6,7 +6,8 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.integration.bench import HERE, Bench
+from tests.integration.bench import HERE
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 PLAYBOOK = HERE / "playbooks/names.yml"

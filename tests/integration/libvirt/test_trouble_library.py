@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.bench import Bench
+from tests.integration.libvirt.bench import Bench
 
 
 @pytest.fixture(scope="module")

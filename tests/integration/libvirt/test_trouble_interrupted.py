@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Bench, Result, steps_of
+from tests.integration.bench import Result, steps_of
+from tests.integration.libvirt.bench import Bench
 from tests.lab.commands import wait_until
 
 pytestmark = pytest.mark.usefixtures("alone")

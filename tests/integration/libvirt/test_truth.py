@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Bench, Played, Result
+from tests.integration.bench import Played, Result
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 HOST = "kvm2"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.bench import Bench
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 SECRET = "Zq9-hunter2-Zq9"  # noqa: S105 - of nobody

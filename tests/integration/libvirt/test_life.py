@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bench import Bench, Result, steps_of
+from tests.integration.bench import Result, steps_of
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 LIFE = {"it-life1": "kvm1", "it-life2": "kvm2"}

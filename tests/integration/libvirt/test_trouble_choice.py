@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Bench, steps_of
+from tests.integration.bench import steps_of
+from tests.integration.libvirt.bench import Bench
 
 pytestmark = pytest.mark.usefixtures("alone")
 SAME = "5a5a5a5a-0000-4000-8000-000000000001"
