@@ -100,6 +100,37 @@ class Control:
             "POST", "/delays", {"call": milliseconds(call_seconds), "task": milliseconds(task_seconds), "method": each}
         )
 
+    def guest(self, vm: str, kind: str) -> None:
+        """Install another guest in a VM, and start it if the VM runs: "tools", "deaf" (hears no shutdown) or "none"."""
+        self._ask("POST", "/vm", {"name": vm, "guest": kind})
+
+    def addresses(self, vm: str, addresses: list[str]) -> None:
+        """Give a guest a host name, running Tools and these addresses now."""
+        self._ask("POST", "/vm", {"name": vm, "addresses": addresses})
+
+    def question(self, vm: str, text: str) -> None:
+        """Let a VM ask something now, with the answers "ok" and "cancel"; an empty text takes it back.
+
+        A VM with the extraConfig `lab.question` asks whenever it is powered on.
+        """
+        self._ask("POST", "/vm", {"name": vm, "question": text})
+
+    def needs_consolidation(self, vm: str, *, needed: bool = True) -> None:
+        """Let disks be left over from a snapshot."""
+        self._ask("POST", "/vm", {"name": vm, "consolidation": needed})
+
+    def connect_vm(self, vm: str, *, connected: bool) -> None:
+        """Let the vCenter lose sight of a VM, or find it again."""
+        self._ask("POST", "/vm", {"name": vm, "connected": connected})
+
+    def connect_host(self, host: str, *, connected: bool) -> None:
+        """Let the vCenter lose a host with all its VMs, or find it again."""
+        self._ask("POST", "/host", {"name": host, "connected": connected})
+
+    def maintenance(self, host: str, *, on: bool) -> None:
+        """Put a host into maintenance mode at once, whatever runs there."""
+        self._ask("POST", "/host", {"name": host, "maintenance": on})
+
     def _ask(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"http://{self.address}{path}", data=data, method=method)

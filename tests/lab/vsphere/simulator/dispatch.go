@@ -7,14 +7,16 @@ import (
 	"reflect"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25"
 	"github.com/vmware/govmomi/vim25/mo"
 	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
+
+var serviceInstance = vim25.ServiceInstance
 
 type (
 	ref     = types.ManagedObjectReference
@@ -34,7 +36,7 @@ type lab struct {
 	sessions sessions
 	busy     busy
 	viewer   string
-	settling sync.WaitGroup
+	boots    boots
 }
 
 func newLab(service *simulator.Service) *lab {
@@ -103,11 +105,7 @@ func (l *lab) Serve(ctx *simulator.Context, method *simulator.Method) (answer so
 
 // pass lets the simulator answer. Its lock is given back even after a panic.
 func pass(ctx *simulator.Context, target mo.Reference, method *simulator.Method) soap.HasFault {
-	name := strings.ToUpper(method.Name[:1]) + method.Name[1:]
-	if plain, isTask := strings.CutSuffix(name, "_Task"); isTask {
-		name = plain + "Task"
-	}
-	function := reflect.ValueOf(target).MethodByName(name)
+	function := functionOf(target, method)
 	if !function.IsValid() {
 		return refuse(&types.MethodNotFound{Receiver: method.This, Method: method.Name})
 	}
@@ -117,6 +115,15 @@ func pass(ctx *simulator.Context, target mo.Reference, method *simulator.Method)
 	}
 	defer ctx.Map.AcquireLock(ctx, target)()
 	return function.Call(arguments)[0].Interface().(soap.HasFault)
+}
+
+// functionOf finds PowerOnVMTask for PowerOnVM_Task; the zero Value if the simulator lacks it.
+func functionOf(target mo.Reference, method *simulator.Method) reflect.Value {
+	name := strings.ToUpper(method.Name[:1]) + method.Name[1:]
+	if plain, isTask := strings.CutSuffix(name, "_Task"); isTask {
+		name = plain + "Task"
+	}
+	return reflect.ValueOf(target).MethodByName(name)
 }
 
 // refusal is the answer to any call that fails at once.

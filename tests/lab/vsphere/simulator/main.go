@@ -97,6 +97,9 @@ func run(o *options, began time.Time) error {
 // serve adds VMs and opens both ports.
 func serve(o *options, service *simulator.Service) (*url.URL, string, *lab, error) {
 	lab := newLab(service)
+	if err := lab.addImages(); err != nil {
+		return nil, "", nil, err
+	}
 	if err := o.inventory.populate(lab); err != nil {
 		return nil, "", nil, err
 	}

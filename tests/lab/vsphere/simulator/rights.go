@@ -6,6 +6,9 @@ import (
 	"strings"
 
 	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/methods"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
 	"github.com/vmware/govmomi/vim25/types"
 )
 
@@ -72,4 +75,48 @@ func (l *lab) denied(ctx *simulator.Context, method *simulator.Method) fault {
 	}
 	this := method.This
 	return &types.NoPermission{Object: &this, PrivilegeId: needed}
+}
+
+// may says whether a user has a privilege; the viewer has those of the role ReadOnly.
+func (l *lab) may(user, privilege string) bool {
+	return user != l.viewer || strings.HasPrefix(privilege, "System.")
+}
+
+// hasPrivileges is true of all for all but the viewer.
+func (l *lab) hasPrivileges(ctx *simulator.Context, target mo.Reference, method *simulator.Method) soap.HasFault {
+	grants := func(user string, entities []ref, privileges []string) []types.EntityPrivilege {
+		var list []types.EntityPrivilege
+		for _, entity := range entities {
+			found := types.EntityPrivilege{Entity: entity}
+			for _, privilege := range privileges {
+				found.PrivAvailability = append(found.PrivAvailability,
+					types.PrivilegeAvailability{PrivId: privilege, IsGranted: l.may(user, privilege)})
+			}
+			list = append(list, found)
+		}
+		return list
+	}
+	if asked, ofUser := method.Body.(*types.HasUserPrivilegeOnEntities); ofUser {
+		return &methods.HasUserPrivilegeOnEntitiesBody{Res: &types.HasUserPrivilegeOnEntitiesResponse{
+			Returnval: grants(asked.UserName, asked.Entities, asked.PrivId),
+		}}
+	}
+	asked := method.Body.(*types.HasPrivilegeOnEntities) // of a session, which is the caller's own
+	return &methods.HasPrivilegeOnEntitiesBody{Res: &types.HasPrivilegeOnEntitiesResponse{
+		Returnval: grants(ctx.Session.UserName, asked.Entity, asked.PrivId),
+	}}
+}
+
+// fetchPrivileges lists what a user may.
+func (l *lab) fetchPrivileges(ctx *simulator.Context, target mo.Reference, method *simulator.Method) soap.HasFault {
+	asked := method.Body.(*types.FetchUserPrivilegeOnEntities)
+	if asked.UserName != l.viewer {
+		return pass(ctx, target, method)
+	}
+	answer := &types.FetchUserPrivilegeOnEntitiesResponse{}
+	for _, entity := range asked.Entities {
+		answer.Returnval = append(answer.Returnval,
+			types.UserPrivilegeResult{Entity: entity, Privileges: []string{"System.Anonymous", "System.Read", "System.View"}})
+	}
+	return &methods.FetchUserPrivilegeOnEntitiesBody{Res: answer}
 }

@@ -1,0 +1,253 @@
+// SPDX-License-Identifier: GPL-3.0-or-later
+
+package main
+
+import (
+	"slices"
+
+	"github.com/vmware/govmomi/object"
+	"github.com/vmware/govmomi/simulator"
+	"github.com/vmware/govmomi/vim25/mo"
+	"github.com/vmware/govmomi/vim25/soap"
+	"github.com/vmware/govmomi/vim25/types"
+)
+
+// planCreate checks what the simulator accepts or stumbles over.
+func (l *lab) planCreate(j *job) fault {
+	body, folder := j.method.Body.(*types.CreateVM_Task), j.entity.(*simulator.Folder)
+	spec := &body.Config
+	j.check = func() fault {
+		pool, isPool := l.registry().Get(body.Pool).(*simulator.ResourcePool)
+		if !isPool {
+			return &types.ManagedObjectNotFound{Obj: body.Pool}
+		}
+		hosts, reason := l.hostsFor(pool, body.Host)
+		if reason != nil {
+			return reason
+		}
+		if spec.Files == nil || spec.Files.VmPathName == "" {
+			return &types.InvalidVmConfig{Property: "configSpec.files.vmPathName"}
+		}
+		if spec.GuestId != "" && !slices.Contains(simulator.GuestID, types.VirtualMachineGuestOsIdentifier(spec.GuestId)) {
+			return &types.InvalidArgument{InvalidProperty: "configSpec.guestId"}
+		}
+		if reason := l.nameFree(&folder.Folder, spec.Name, ref{}); reason != nil {
+			return reason
+		}
+		if reason := l.datastoreKnown(spec.Files.VmPathName, hosts); reason != nil {
+			return reason
+		}
+		return l.checkDevices(spec.DeviceChange, hosts, nil)
+	}
+	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
+		l.completeDevices(spec.DeviceChange, l.datacenterOf(folder), nil)
+		return simulated(j.method)(ctx)
+	}
+	return nil
+}
+
+// hostsFor lists the hosts on which a VM of a pool may be: all, or the one that was chosen.
+func (l *lab) hostsFor(pool *simulator.ResourcePool, chosen *ref) ([]*simulator.HostSystem, fault) {
+	var list []*simulator.HostSystem
+	for _, entity := range l.registry().All("HostSystem") {
+		host := entity.(*simulator.HostSystem)
+		if *host.Parent == pool.Owner && (chosen == nil || *chosen == host.Self) {
+			list = append(list, host)
+		}
+	}
+	if list != nil {
+		return list, nil
+	}
+	if chosen != nil && l.registry().Get(*chosen) == nil {
+		return nil, &types.ManagedObjectNotFound{Obj: *chosen}
+	}
+	return nil, &types.InvalidArgument{InvalidProperty: "host"}
+}
+
+func (l *lab) hostsOf(vm *machine) []*simulator.HostSystem {
+	return []*simulator.HostSystem{l.registry().Get(*vm.Runtime.Host).(*simulator.HostSystem)}
+}
+
+// nameFree refuses a name that another object of the folder has.
+func (l *lab) nameFree(folder *mo.Folder, name string, except ref) fault {
+	for _, child := range folder.ChildEntity {
+		if child != except && l.nameOf(child) == name {
+			return &types.DuplicateName{Name: name, Object: child}
+		}
+	}
+	return nil
+}
+
+// planRegister refuses a datastore that is not there.
+func (l *lab) planRegister(j *job) fault {
+	body, folder := j.method.Body.(*types.RegisterVM_Task), j.entity.(*simulator.Folder)
+	j.check = func() fault {
+		var path object.DatastorePath
+		if !path.FromString(body.Path) || l.datastoreIn(l.datacenterOf(folder).Datastore, path.Datastore) == nil {
+			return &types.InvalidDatastorePath{DatastorePath: body.Path}
+		}
+		return nil
+	}
+	return nil
+}
+
+// planClone checks references, and a linked clone's snapshot. What the simulator forgets is copied afterwards.
+func (l *lab) planClone(j *job) fault {
+	if l.onESX() {
+		return new(types.NotSupported)
+	}
+	body := j.method.Body.(*types.CloneVM_Task)
+	spec, place := &body.Spec, &body.Spec.Location
+	j.shared, j.cancelable = true, true
+	j.check = func() fault {
+		for _, needed := range slices.Concat([]ref{body.Folder}, present(place.Host), present(place.Pool), present(place.Datastore), present(spec.Snapshot)) {
+			if l.registry().Get(needed) == nil {
+				return &types.ManagedObjectNotFound{Obj: needed}
+			}
+		}
+		linked := place.DiskMoveType == string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
+		if linked && (spec.Snapshot == nil || node(j.vm, *spec.Snapshot) == nil) {
+			return &types.InvalidArgument{InvalidProperty: "spec.snapshot"}
+		}
+		hosts, reason := l.cloneHosts(j.vm, place)
+		if reason != nil {
+			return reason
+		}
+		place.Host = &hosts[0].Self
+		changes := slices.Clone(place.DeviceChange)
+		if spec.Config != nil {
+			changes = append(changes, spec.Config.DeviceChange...)
+		}
+		return l.checkDevices(changes, hosts, j.vm)
+	}
+	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
+		power := spec.PowerOn && !spec.Template
+		spec.PowerOn = false
+		if spec.Config != nil {
+			l.completeDevices(spec.Config.DeviceChange, l.datacenterOf(j.vm), j.vm)
+		}
+		made, reason := simulated(j.method)(ctx)
+		if reason != nil {
+			return nil, reason
+		}
+		clone := l.machine(made.(ref))
+		l.completeClone(ctx, j.vm, clone, spec)
+		if power {
+			l.inner("PowerOnVM_Task", &types.PowerOnVM_Task{This: clone.Self}, clone.Self)(ctx)
+		}
+		return made, nil
+	}
+	return nil
+}
+
+// cloneHosts lists hosts that can take a clone: of the pool, which templates lack, and with a view of the datastore.
+func (l *lab) cloneHosts(vm *machine, place *types.VirtualMachineRelocateSpec) ([]*simulator.HostSystem, fault) {
+	pool := place.Pool
+	if pool == nil {
+		if pool = vm.ResourcePool; pool == nil {
+			return nil, &types.InvalidArgument{InvalidProperty: "spec.location.pool"}
+		}
+	}
+	target, isPool := l.registry().Get(*pool).(*simulator.ResourcePool)
+	if !isPool {
+		return nil, &types.ManagedObjectNotFound{Obj: *pool}
+	}
+	hosts, reason := l.hostsFor(target, place.Host)
+	if reason != nil {
+		return nil, reason
+	}
+	stores := vm.Datastore
+	if place.Datastore != nil {
+		stores = present(place.Datastore)
+	}
+	reason = new(types.NoCompatibleHost)
+	for _, host := range hosts {
+		if usable(host) == nil && reachable(host, stores) == nil {
+			return []*simulator.HostSystem{host}, nil
+		}
+		if place.Host != nil {
+			if reason = usable(host); reason == nil {
+				reason = reachable(host, stores)
+			}
+		}
+	}
+	return nil, reason
+}
+
+// completeClone copies notes, options and contents of disks; disks of a linked clone refer to those of the snapshot.
+func (l *lab) completeClone(ctx *simulator.Context, source, clone *machine, spec *types.VirtualMachineCloneSpec) {
+	ctx.WithLock(clone, func() {
+		extraConfig := slices.Clone(clone.Config.ExtraConfig)
+		for _, option := range source.Config.ExtraConfig {
+			if extra(clone, option.GetOptionValue().Key) == "" {
+				extraConfig = append(extraConfig, option)
+			}
+		}
+		annotation := source.Config.Annotation
+		if spec.Config != nil && spec.Config.Annotation != "" {
+			annotation = spec.Config.Annotation
+		}
+		ctx.Update(clone, []types.PropertyChange{
+			{Name: "config.extraConfig", Val: extraConfig},
+			{Name: "config.annotation", Val: annotation}, {Name: "summary.config.annotation", Val: annotation},
+		})
+	})
+	disk := (*types.VirtualDisk)(nil)
+	originals := object.VirtualDeviceList(source.Config.Hardware.Device).SelectByType(disk)
+	copies := object.VirtualDeviceList(clone.Config.Hardware.Device).SelectByType(disk)
+	linked := spec.Location.DiskMoveType == string(types.VirtualMachineRelocateDiskMoveOptionsCreateNewChildDiskBacking)
+	for i := range min(len(originals), len(copies)) {
+		copyContent(l.contentOf(source, originals[i]), l.contentOf(clone, copies[i]))
+		parent, hasParent := originals[i].GetVirtualDevice().Backing.(*types.VirtualDiskFlatVer2BackingInfo)
+		if child, flat := copies[i].GetVirtualDevice().Backing.(*types.VirtualDiskFlatVer2BackingInfo); linked && flat && hasParent {
+			child.Parent = parent
+		}
+	}
+}
+
+// planRename keeps both names alike, and refuses one that is taken.
+func (l *lab) planRename(j *job) fault {
+	body := j.method.Body.(*types.Rename_Task)
+	j.check = func() fault {
+		if body.NewName == "" {
+			return &types.InvalidName{Name: body.NewName, Entity: &j.vm.Self}
+		}
+		if folder, isFolder := l.registry().Get(*j.vm.Parent).(*simulator.Folder); isFolder {
+			return l.nameFree(&folder.Folder, body.NewName, j.vm.Self)
+		}
+		return nil
+	}
+	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
+		ctx.WithLock(j.vm, func() {
+			ctx.Update(j.vm, []types.PropertyChange{
+				{Name: "name", Val: body.NewName}, {Name: "config.name", Val: body.NewName}, {Name: "summary.config.name", Val: body.NewName},
+			})
+		})
+		return nil, nil
+	}
+	return nil
+}
+
+func (l *lab) planMoveIntoFolder(j *job) fault {
+	body, folder := j.method.Body.(*types.MoveIntoFolder_Task), j.entity.(*simulator.Folder)
+	j.check = func() fault {
+		for _, each := range body.List {
+			if l.registry().Get(each) == nil {
+				return &types.ManagedObjectNotFound{Obj: each}
+			}
+			if reason := l.nameFree(&folder.Folder, l.nameOf(each), each); reason != nil {
+				return reason
+			}
+		}
+		return nil
+	}
+	return nil
+}
+
+// createFolder is refused by a host without a vCenter.
+func (l *lab) createFolder(ctx *simulator.Context, target mo.Reference, method *simulator.Method) soap.HasFault {
+	if l.onESX() {
+		return refuse(new(types.NotSupported))
+	}
+	return pass(ctx, target, method)
+}
