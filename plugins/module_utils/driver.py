@@ -57,6 +57,7 @@ class Driver(ABC):
     """One endpoint of a hypervisor."""
 
     backend: ClassVar[str]
+    keeps: ClassVar[tuple[str, ...]] = ()  # of the words of vm's `remove`, what stays as long as the disks do
     host: str
 
     @classmethod

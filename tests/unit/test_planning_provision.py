@@ -23,6 +23,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.provi
     desired_fields,
     is_removal,
     plan_creation,
+    plan_removal,
     plan_vm,
     spec_from,
     what_is_read,
@@ -166,6 +167,16 @@ def test_a_creation_is_one_step_that_names_every_volume(clone: CloneSpec | None,
     }
     assert plan.before == plan.view(None) == {}
     assert plan.after == plan.view(VM) == {"state": "stopped", **desired_fields(spec)}
+
+
+def test_what_the_hypervisor_keeps_stays_with_the_disks_only() -> None:
+    keeps = ("snapshots", "nvram")
+    (step,) = plan_removal(HOLDER, [], keeps).steps
+    assert step.describe() == {"action": "delete", "remove": [], "volumes": []}
+    (step,) = plan_removal(HOLDER, ["snapshots"], keeps).steps
+    assert step.describe()["remove"] == ["snapshots"]
+    with pytest.raises(InvalidState, match=r"snapshots \(s1, s2\)"):
+        plan_removal(HOLDER, ["disks", "nvram"], keeps)
 
 
 def removal(vm: Vm = VM, *remove: str) -> Plan:

@@ -206,7 +206,7 @@ def plan_vm(driver: Driver, vm: Vm, params: Params) -> Plan:
     Raises InvalidState with `differences` for a VM that is not as specified, and what plan_removal raises.
     """
     if params["state"] == "absent":
-        return plan_removal(vm, params["remove"] or ())
+        return plan_removal(vm, params["remove"] or (), driver.keeps)
     spec = spec_from(params)
     if spec.host:
         spec = replace(spec, host=driver.host_named(spec.host) or spec.host)
@@ -232,15 +232,16 @@ def state_of(vm: Vm | None) -> Fields:
     return {"state": vm.state.value} if vm else {}
 
 
-def plan_removal(vm: Vm, remove: tuple[str, ...] | list[str]) -> Plan:
-    """Plan to forget a VM, with what is named in `remove`.
+def plan_removal(vm: Vm, remove: tuple[str, ...] | list[str], keeps: tuple[str, ...]) -> Plan:
+    """Plan to forget a VM, with what is named in `remove`; what the hypervisor `keeps` may stay with the disks.
 
     Raises InvalidState for a VM that is not off, that has what cannot stay without it, or whose disks must stay.
     """
     if vm.state is not PowerState.STOPPED and not (vm.state is PowerState.SUSPENDED and "saved_state" in remove):
         raise InvalidState(f"{vm.name} is {vm.state}, and only a stopped VM is removed")
     belongings = vm.belongings or {}
-    if kept := {kind: names for kind, names in belongings.items() if kind not in remove}:
+    may_stay = () if "disks" in remove else keeps
+    if kept := {kind: names for kind, names in belongings.items() if kind not in (*remove, *may_stay)}:
         listed = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in kept.items())
         raise InvalidState(f"{vm.name} has what cannot stay without it and is not named in remove: {listed}")
     volumes = tuple(removable(vm)) if "disks" in remove else ()

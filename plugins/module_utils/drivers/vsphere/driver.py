@@ -28,6 +28,7 @@ class VsphereDriver(Driver):
     """One vCenter, or one host without."""
 
     backend = "vsphere"
+    keeps = ("snapshots", "nvram")
 
     def __init__(self, session: Session) -> None:
         self.session = session
