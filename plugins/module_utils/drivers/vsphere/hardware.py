@@ -7,18 +7,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import CapacityExceeded, InvalidOption, Unsupported
+from ...errors import CapacityExceeded, InvalidOption
 from ...model import DiskSpec, NicSpec, VmSpec, Volume
 
 MIB = 1024 * 1024
 KIB = 1024
 GUEST_OS = "otherGuest64"
-CONTROLLER_KINDS = {"scsi": "ParaVirtualSCSIController", "sata": "VirtualAHCIController"}
+CONTROLLER_KINDS = {
+    "virtio": "ParaVirtualSCSIController",
+    "scsi": "VirtualLsiLogicSASController",
+    "sata": "VirtualAHCIController",
+}
 # "Virtual Machine Maximums" in VMware Configuration Maximums; unit 7 of a SCSI bus is the controller itself
-UNITS = {"scsi": tuple(unit for unit in range(16) if unit != 7), "sata": tuple(range(30))}  # noqa: PLR2004
+SCSI_UNITS = tuple(unit for unit in range(16) if unit != 7)  # noqa: PLR2004
+SATA_UNITS = tuple(range(30))
 CONTROLLERS = 4
 NICS = 10
-NIC_KINDS = {"vmxnet3": "VirtualVmxnet3", "e1000e": "VirtualE1000e"}
+NIC_KINDS = {"virtio": "VirtualVmxnet3", "e1000e": "VirtualE1000e"}  # what is paravirtual here is VMware's own
 FIRST_CONTROLLER, FIRST_DISK, FIRST_NIC = -1000, -2000, -4000  # keys of devices that are not there yet are negative
 
 
@@ -48,34 +53,35 @@ class NewNic:
 
 
 def bus_of(disk: DiskSpec) -> str:
-    """Return the bus of a disk; SCSI, which is VMware's paravirtual one, where the task leaves it open."""
-    if disk.bus == "virtio":
-        raise Unsupported("vSphere has no virtio disks; those on scsi, also if bus is left out, are paravirtual here")
-    return "scsi" if disk.bus in (None, "auto") else str(disk.bus)
+    """Return the bus of a disk; the paravirtual one where the task leaves it open."""
+    return "virtio" if disk.bus in (None, "auto") else str(disk.bus)
 
 
 def model_of(nic: NicSpec) -> str:
-    """Return the model of a NIC; vmxnet3, VMware's paravirtual one, where the task leaves it open."""
-    if nic.model == "virtio":
-        raise Unsupported("vSphere has no virtio NICs; with model auto, also if left out, they are paravirtual vmxnet3")
-    return "vmxnet3" if nic.model in (None, "auto") else str(nic.model)
+    """Return the model of a NIC; the paravirtual one where the task leaves it open."""
+    return "virtio" if nic.model in (None, "auto") else str(nic.model)
 
 
 def slots(buses: Sequence[str]) -> list[tuple[int, int]]:
-    """Return number of controller and unit for each disk.
+    """Return number of controller and unit for each disk; both kinds of SCSI controllers are numbered together.
 
     Raises InvalidOption where vSphere would list the disks in another order, and CapacityExceeded where the
     controllers do not hold so many.
     """
-    if sorted(buses, reverse=True) != list(buses):
-        raise InvalidOption("vSphere lists disks on scsi before those on sata; list them so")
-    found = []
-    for number, bus in enumerate(buses):
-        units = UNITS[bus]
-        at, unit = divmod(number - buses.index(bus), len(units))
-        if at >= CONTROLLERS:
-            raise CapacityExceeded(f"a VM of vSphere has {CONTROLLERS} {bus} controllers for {len(units)} disks each")
-        found.append((at, units[unit]))
+    kinds = list(dict.fromkeys(buses))
+    if [bus for kind in kinds for bus in buses if bus == kind] != list(buses) or "sata" in kinds[:-1]:
+        raise InvalidOption("vSphere keeps disks of one bus together, and lists those on sata last; list them so")
+    found, first = [], 0
+    for kind in kinds:
+        units, first = (SATA_UNITS, 0) if kind == "sata" else (SCSI_UNITS, first)
+        count = buses.count(kind)
+        found += [(first + number // len(units), units[number % len(units)]) for number in range(count)]
+        first = found[-1][0] + 1
+        if first > CONTROLLERS:
+            raise CapacityExceeded(
+                f"a VM of vSphere has {CONTROLLERS} controllers, each for {len(units)} disks, and no room for {count} on"
+                f" {kind}"
+            )
     return found
 
 
@@ -119,7 +125,7 @@ def disk_changes(vim: Any, disks: Sequence[NewDisk], files: Sequence[str | None]
 def controller(vim: Any, bus: str, key: int, number: int) -> Any:
     """Return a controller of disks."""
     made = getattr(vim.vm.device, CONTROLLER_KINDS[bus])(key=key, busNumber=number)
-    if bus == "scsi":
+    if bus != "sata":
         made.sharedBus = "noSharing"
     return made
 
