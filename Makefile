@@ -5,8 +5,10 @@ SHELL := /bin/bash -euo pipefail
 
 BACKEND ?= libvirt
 CORES ?= 2.18 2.19 newest
-LAB_OPTIONS ?= --ssh
-LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)libvirt.yml
+# Which lab BACKEND needs: variants of a backend share one.
+LAB := $(if $(filter vsphere%,$(BACKEND)),vsphere,libvirt)
+LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
+LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -63,10 +65,10 @@ importer: venv ## build it, and import it as Galaxy would
 	tests/tools/importer.sh
 
 lab-up: venv ## start the test hypervisors of BACKEND afresh
-	python -m tests.lab up $(LAB_OPTIONS) $(BACKEND)
+	python -m tests.lab up $(LAB_OPTIONS) $(LAB)
 
 lab-down: ## end them and leave nothing behind
-	.venv/bin/python -m tests.lab down $(BACKEND)
+	.venv/bin/python -m tests.lab down $(LAB)
 
 lab: venv
 	@[ -e $(LAB_FILE) ] || $(MAKE) --no-print-directory lab-up
