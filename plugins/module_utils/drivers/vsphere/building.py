@@ -8,9 +8,10 @@ from contextlib import suppress
 from functools import partial
 from threading import Event
 from typing import Any
+from uuid import uuid4
 
 from ...driver import Operation
-from ...errors import Cancelled, CrossvirtError, NotFound
+from ...errors import Cancelled, ConnectionFailed, CrossvirtError, NotFound
 from ...support.workers import start
 from . import label_writing
 from .copies import clone_spec
@@ -19,6 +20,7 @@ from .hardware import KIB, NewDisk, added, disk_changes, new_vm, nic_devices, se
 from .session import Session
 from .tasks import Tasks
 
+LOOK_AGAIN_SECONDS = (1, 2, 4, 0)
 CLEAN_UP_SECONDS = 120  # a copy is cancelled, and the VM is deleted with its files
 
 
@@ -32,6 +34,7 @@ class Building:
         self._aborted = Event()
         self._vm: Any = None
         self._copies: list[str] = []  # disks that are there and not the VM's yet
+        self._uuid = str(uuid4())  # by which the VM is found where the answer to its making is lost
 
     def begin(self) -> Operation:
         """Have the VM made; a refusal raises at once, so that it counts as not begun."""
@@ -59,6 +62,7 @@ class Building:
         with_images = any(disk.image for disk in draft.disks)
         config = new_vm(self._vim, draft.spec, draft.storage, () if with_images else draft.disks, draft.nics or ())
         host = self._vim.HostSystem(place.host) if place.host else None
+        config.instanceUuid = self._uuid
         folder = self._vim.Folder(place.folder, self._session.stub)
         return folder.CreateVM_Task(config=config, pool=self._vim.ResourcePool(place.pool), host=host)
 
@@ -67,7 +71,7 @@ class Building:
         assert copy  # noqa: S101 - chosen by it
         spec, vim, device = self._draft.spec, self._vim, self._vim.vm.device
         config = settings(vim, spec)
-        config.guestId = spec.guest_os
+        config.guestId, config.instanceUuid = spec.guest_os, self._uuid
         changed = copy.nics if self._draft.nics is not None else copy.manual_macs
         source = vim.VirtualMachine(copy.source, self._session.stub)
         cards = {one.key: one for one in source.config.hardware.device if one.key in changed} if changed else {}
@@ -85,8 +89,7 @@ class Building:
     def _run(self, first: Operation) -> str:
         """Finish it, and return its id; the error of a creation that failed lists what could not be removed."""
         try:
-            vm_id = str(first.result())
-            self._vm = self._vim.VirtualMachine(vm_id, self._session.stub)
+            vm_id = self._made(first)
             self._attach()
             self._go_on()
             label_writing.write(self._session, self._vm, self._draft.labels)
@@ -99,6 +102,32 @@ class Building:
             self._take_back()
             raise
         return vm_id
+
+    def _made(self, first: Operation) -> str:
+        """Wait for the VM; one that was made although the answer was lost has to be taken back as well."""
+        try:
+            vm_id = str(first.result())
+        except ConnectionFailed as error:
+            try:
+                self._vm = self._found()
+            except CrossvirtError as failure:
+                volumes = [f"[{volume.storage}] {volume.volume}" for volume in self._draft.volumes]
+                error.facts["left_behind"] = volumes or [f"[{self._draft.storage}] {self._draft.spec.name}"]
+                raise error from failure
+            raise
+        self._vm = self._vim.VirtualMachine(vm_id, self._session.stub)
+        return vm_id
+
+    def _found(self) -> Any:
+        """Look a few times for the VM that may have been begun."""
+        find = partial(
+            self._session.content.searchIndex.FindAllByUuid, uuid=self._uuid, vmSearch=True, instanceUuid=True
+        )
+        for pause in LOOK_AGAIN_SECONDS:
+            if found := self._session.call("looking for the new VM", find):
+                return found[0]
+            self._aborted.wait(pause)
+        return None
 
     def _attach(self) -> None:
         """Copy the images into the VM's folder, and give it its disks."""

@@ -78,10 +78,8 @@ def slots(buses: Sequence[str]) -> list[tuple[int, int]]:
         found += [(first + number // len(units), units[number % len(units)]) for number in range(count)]
         first = found[-1][0] + 1
         if first > CONTROLLERS:
-            raise CapacityExceeded(
-                f"a VM of vSphere has {CONTROLLERS} controllers, each for {len(units)} disks, and no room for {count} on"
-                f" {kind}"
-            )
+            room = f"{CONTROLLERS} controllers for {len(units)} disks each"
+            raise CapacityExceeded(f"a VM of vSphere has {room}, and no room for {count} on {kind}")
     return found
 
 

@@ -41,24 +41,22 @@ class Removal:
         return operation
 
     def _steps(self) -> list[Callable[[], Operation]]:
+        vm = self._vm
         steps: list[Callable[[], Operation]] = []
         if "saved_state" in self._remove:
-            steps.append(lambda: self._submit("discarding the saved memory of", self._vm.PowerOffVM_Task))
+            steps.append(partial(self._submit, "discarding the saved memory of", vm.PowerOffVM_Task))
         if "disks" in self._remove:
-            return [*steps, lambda: self._submit("deleting", self._vm.Destroy_Task)]
+            return [*steps, partial(self._submit, "deleting", vm.Destroy_Task)]
         if "snapshots" in self._remove:
-            steps.append(
-                lambda: self._submit(
-                    "deleting the snapshots of", lambda: self._vm.RemoveAllSnapshots_Task(consolidate=True)
-                )
-            )
-        steps.append(lambda: self._tasks.call(f"unregistering {self._name}", self._vm.UnregisterVM))
+            merge = partial(vm.RemoveAllSnapshots_Task, consolidate=True)
+            steps.append(partial(self._submit, "deleting the snapshots of", merge))
+        steps.append(partial(self._tasks.call, f"unregistering {self._name}", vm.UnregisterVM))
         if "nvram" in self._remove:
             steps.append(self._nvram_step())
         return steps
 
     def _submit(self, doing: str, begin: Callable[[], Any]) -> Operation:
-        return self._tasks.submit(f"{doing} {self._name}", begin, self._vm)
+        return self._tasks.submit(f"{doing} {self._name}", begin)  # no question is waited for: the VM may be gone first
 
     def _run(self, first: Operation, steps: list[Callable[[], Operation]]) -> None:
         try:
