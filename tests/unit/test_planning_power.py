@@ -46,6 +46,14 @@ def vm(state: PowerState, **facts: Any) -> Vm:
     return Vm(name="web1", id="1", uuid="1", host="kvm1", state=state, **facts)
 
 
+@pytest.mark.parametrize("desired", ["running", "restarted"])
+def test_a_template_is_not_started(desired: str) -> None:
+    template = vm(PowerState.STOPPED, template=True)
+    assert not plan_power(template, "stopped", ShutdownPolicy()).steps
+    with pytest.raises(InvalidState, match="web1 is a template"):
+        plan_power(template, desired, ShutdownPolicy())
+
+
 @pytest.mark.parametrize(("current", "desired", "method", "deaf", "discard"), EVERYTHING)
 def test_the_steps_lead_where_the_plan_says(
     current: PowerState, desired: str, method: str, deaf: str | None, *, discard: bool

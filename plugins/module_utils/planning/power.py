@@ -77,6 +77,8 @@ def plan_power(
     if desired not in table.get(vm.state, {}):
         raise InvalidState(f"{vm.name} is {vm.state} and cannot become {desired} from there{hint(vm, desired)}")
     steps = table[vm.state][desired]
+    if vm.template and steps:
+        raise InvalidState(f"{vm.name} is a template, and a template cannot run")
     if deaf and any(isinstance(step, Shutdown) for step in steps):
         raise Unsupported(
             f"the guest of {vm.name} cannot be asked to shut down: {deaf}; shutdown.method hard pulls the plug instead"
