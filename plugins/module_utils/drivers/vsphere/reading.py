@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from operator import attrgetter
 from typing import Any
 
@@ -151,7 +151,7 @@ class Reader:
         return [
             id_of(one)
             for key in keys
-            for one in self._session.call("looking for a VM", lambda key=key: find(key))
+            for one in self._session.call("looking for a VM", partial(find, key))
             if isinstance(one, kind)
         ]
 

@@ -27,8 +27,13 @@ from .session import Session
 
 ROOT = "/rest/com/vmware/cis"
 AT_ONCE = 1000  # objects in one question
-STATUS: dict[int, type[CrossvirtError]] = {401: AuthenticationFailed, 403: PermissionDenied, 503: ConnectionFailed}
 NOT_FOUND = 404
+STATUS: dict[int, type[CrossvirtError]] = {
+    401: AuthenticationFailed,
+    403: PermissionDenied,
+    NOT_FOUND: Unsupported,  # the service itself is missing
+    503: ConnectionFailed,
+}
 
 
 class Rest:
@@ -46,21 +51,22 @@ class Rest:
         self._token = self.ask("POST", "session", headers={"Authorization": f"Basic {secret}"})
 
     def ask(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Any:
-        """Return the value of an answer, None for a thing that is not there; raises our error for a refusal."""
+        """Return the value of an answer, None where what is to be got is not there; raises our error for a refusal."""
         own = {"Accept": "application/json", "vmware-api-session-id": self._token}
         text = None if body is None else json.dumps(body)
         if text is not None:
             own["Content-Type"] = "application/json"
-        with self._session.translated("reading tags"):
+        with self._session.translated("asking for tags"):
             self._connection.request(method, f"{ROOT}/{path}", text, headers or own)
             answer = self._connection.getresponse()
             content = answer.read()
-        if answer.status == NOT_FOUND:
+        if answer.status == NOT_FOUND and method == "GET":
             return None
         if answer.status >= 300:  # noqa: PLR2004 - what is no success
             kind = STATUS.get(answer.status, BackendError)
-            raise kind(f"{self._session.host}: tags cannot be had: {answer.status} {answer.reason}")
-        return json.loads(content)["value"] if content else None
+            raise kind(f"{self._session.host}: the service for tags answers: {answer.status} {answer.reason}")
+        with self._session.translated("asking for tags"):
+            return json.loads(content)["value"] if content else None
 
 
 class Tags:
