@@ -72,16 +72,10 @@ async def place_of(endpoints: Endpoints, host: str | None) -> tuple[Endpoint, st
     """Return the endpoint that leads to a host, and the host's own name; without a host the only endpoint."""
     if host is None and len(endpoints.members) == 1:
         return endpoints.members[0], None
-
-    def known(driver: Driver) -> tuple[str | None, list[str]]:
-        return (driver.host_named(host) if host else None), [one.name for one in driver.list_hosts()]
-
-    hosts: list[str] = []
-    for endpoint in endpoints.members:
-        name, names = await endpoint.call(known)
-        if name:
+    for endpoint in endpoints.members if host else ():
+        if name := await endpoint.call(lambda driver: driver.host_named(str(host))):
             return endpoint, name
-        hosts += names
+    hosts = [one.name for each in endpoints.members for one in await each.call(lambda driver: driver.list_hosts())]
     said = f"there is no host {host!r}" if host else "several hosts are connected and none is named"
     raise InvalidOption(f"host: {said}; there are {', '.join(hosts)}")
 
