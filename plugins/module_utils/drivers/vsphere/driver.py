@@ -64,6 +64,13 @@ class VsphereDriver(Driver):
         """Read these, and where they are, in one call."""
         return self.reader.get(ids, gather)
 
+    def host_named(self, name: str) -> str | None:
+        """By its own name; a host without vCenter also as the connection calls it."""
+        names = self.reader.host_names
+        if name == self.host and not self.session.is_vcenter:
+            return next(iter(names), None)
+        return name if name in names else None
+
     def list_hosts(self) -> list[Host]:
         """Return the hosts that the account may see."""
         return self.reader.hosts()
