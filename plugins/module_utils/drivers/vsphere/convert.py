@@ -25,7 +25,6 @@ UNCONNECTED = {
     "invalid": "its configuration cannot be read",
 }
 STATE = ("runtime.powerState", "runtime.connectionState", "config.instanceUuid")
-STATE = ("runtime.powerState", "runtime.connectionState", "config.instanceUuid")
 BASE = (
     *STATE,
     "name",
