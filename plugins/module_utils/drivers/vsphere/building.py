@@ -92,7 +92,8 @@ class Building:
             vm_id = self._made(first)
             self._attach()
             self._go_on()
-            label_writing.write(self._session, self._vm, self._draft.labels)
+            if self._draft.labels is not None:
+                label_writing.write(self._session, self._vm, self._draft.labels)
             self._go_on()
         except CrossvirtError as error:
             if left := self._take_back():

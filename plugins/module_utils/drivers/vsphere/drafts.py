@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Any
 
 from ...errors import AlreadyExists, CapacityExceeded, CrossvirtError, InvalidOption, Unsupported
 from ...model import CloneSpec, DiskSpec, Draft, NicSpec, VmSpec, Volume
 from .copies import Copy, Sources
-from .estate import Estate, Place
+from .estate import Estate, Place, listed
 from .files import Image, Search, image_from, look, split
 from .hardware import KIB, MIB, NICS, NewDisk, NewNic, bus_of, check_mac, model_of, slots
-from .label_writing import NO_LABELS, Definitions, Labels
+from .label_writing import Definitions, Labels
 from .session import Session
 from .tasks import Tasks
 
@@ -31,7 +32,7 @@ class VsphereDraft(Draft):
     storage: str
     disks: tuple[NewDisk, ...] = ()
     nics: tuple[NewNic, ...] | None = None
-    labels: Labels = NO_LABELS
+    labels: Labels | None = None
     copy: Copy | None = None
 
 
@@ -91,6 +92,7 @@ class Drafter:
         """Settle where a VM and its disks will be."""
         spec = request.spec
         refuse_words(spec, self._session.host)
+        refuse_guest_os(spec, self._session.vim.vm.GuestOsDescriptor.GuestOsIdentifier.values)
         copy = request.copy = self._sources.copy(spec, request.clone) if request.clone else None
         if copy is None and spec.memory_bytes is None:
             raise InvalidOption(f"memory_bytes is needed for {spec.name}, a new VM")
@@ -164,7 +166,7 @@ class Drafter:
             storage=self._estate.name(request.home),
             disks=disks,
             nics=nics,
-            labels=self._definitions.resolve(spec.labels or {}),
+            labels=None if spec.labels is None else self._definitions.resolve(spec.labels),
             copy=copy,
         )
 
@@ -251,6 +253,13 @@ def refuse_words(spec: VmSpec, where: str) -> None:
         raise InvalidOption(f"{name!r} is longer than the {LONGEST_NAME} characters that vSphere allows")
     if spec.secure_boot and spec.firmware != "uefi":
         raise InvalidOption(f"secure_boot of {name} needs firmware uefi")
+
+
+def refuse_guest_os(spec: VmSpec, known: Collection[str]) -> None:
+    """Refuse an id that vSphere has never had; one that only this host does not know, it refuses itself."""
+    if spec.guest_os is not None and spec.guest_os not in known:
+        near = listed(get_close_matches(spec.guest_os, known))
+        raise InvalidOption(f"guest_os: {spec.guest_os!r} is no id of vSphere's that pyvmomi knows; similar is {near}")
 
 
 def refuse_size(spec: VmSpec, disk: DiskSpec, size: int, image_bytes: int) -> None:

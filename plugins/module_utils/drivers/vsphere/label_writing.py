@@ -26,9 +26,6 @@ class Labels:
     tags: tuple[str, ...] = ()
 
 
-NO_LABELS = Labels()
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Category:
     """A category of tags: whether a VM can have several of them, and their ids by name."""
@@ -58,7 +55,7 @@ class Definitions:
             found = {}
             for identity in rest.ask("GET", "tagging/category") or ():
                 category = rest.ask("GET", f"tagging/category/id:{identity}")
-                if category and (not category["associable_types"] or KIND in category["associable_types"]):
+                if category and KIND in (category.get("associable_types") or [KIND]):  # none means all
                     tags = self._tags(rest, identity) if category["name"] in self._wanted else {}
                     found[category["name"]] = Category(several=category["cardinality"] == "MULTIPLE", tags=tags)
             return found
@@ -112,9 +109,10 @@ def tags_of(category: Category, key: str, values: Sequence[str]) -> list[str]:
 
 
 def write(session: Session, vm: Any, labels: Labels) -> None:
-    """Give a new VM its labels."""
+    """Give a new VM these labels and no others: a copy has the attributes of its source."""
     manager = session.content.customFieldsManager
-    for key, value in labels.attributes:
+    have = session.call("reading custom attributes", lambda: [one.key for one in vm.customValue if one.value])
+    for key, value in {**dict.fromkeys(have, ""), **dict(labels.attributes)}.items():
         session.call("setting a custom attribute", partial(manager.SetField, vm, key, value))
     if labels.tags:
         with Tags(session).login() as rest:
