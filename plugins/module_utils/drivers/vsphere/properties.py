@@ -7,10 +7,11 @@ A row is a dict of property path to value, as far as the object has it. Referenc
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from .session import Session
+from .streaming import Page, Streaming
 
 Row: TypeAlias = "dict[str, Any]"
 Rows: TypeAlias = "dict[str, dict[str, Row]]"  # by type, then by id
@@ -30,7 +31,12 @@ def read_all(session: Session, paths: Paths) -> Rows:
         collector = session.vmodl.query.PropertyCollector
         view = session.content.viewManager.CreateContainerView(session.content.rootFolder, types, recursive=True)
         step = collector.TraversalSpec(name="all", type=vim.view.ContainerView, path="view", skip=False)
-        return retrieve(session, [collector.ObjectSpec(obj=view, selectSet=[step], skip=True)], paths)
+        try:
+            return retrieve(session, [collector.ObjectSpec(obj=view, selectSet=[step], skip=True)], paths)
+        except session.vmodl.fault.ManagedObjectNotFound as error:
+            if getattr(error.obj, "_moId", None) != id_of(view):
+                raise
+            raise session.vim.fault.NotAuthenticated from error  # a view goes with its session alone
 
     return session.call("reading the inventory", read)
 
@@ -75,8 +81,8 @@ def retrieve(session: Session, starts: list[Any], paths: Paths) -> Rows:
     Raises NotAuthenticated also where a session that has expired answers with objects that have no properties: that
     is no fleet of empty machines.
     """
-    collector = session.content.propertyCollector
     query = session.vmodl.query.PropertyCollector
+    collector = query(id_of(session.content.propertyCollector), Streaming(session.stub))
     wanted = [
         query.PropertySpec(type=getattr(session.vim, kind), pathSet=list(names), all=False)
         for kind, names in paths.items()
@@ -85,19 +91,22 @@ def retrieve(session: Session, starts: list[Any], paths: Paths) -> Rows:
     rows: Rows = {}
     answer = collector.RetrievePropertiesEx([question], query.RetrieveOptions(maxObjects=PAGE))
     while answer:
-        for found in answer.objects:
-            take(session, found, rows)
+        for kind, thing, row in objects_of(session, answer):
+            rows.setdefault(kind, {})[thing] = {path: plain(value) for path, value in row.items()}
         answer = answer.token and collector.ContinueRetrievePropertiesEx(answer.token)
     return rows
 
 
-def take(session: Session, found: Any, rows: Rows) -> None:
-    """Add one object to the rows; what the account may not read is missing from it."""
-    for missing in found.missingSet or ():
-        if isinstance(missing.fault, session.vim.fault.NotAuthenticated):
-            raise missing.fault
-    row = {one.name: plain(one.val) for one in found.propSet or ()}
-    rows.setdefault(kind_of(found.obj), {})[id_of(found.obj)] = row
+def objects_of(session: Session, answer: Any) -> Iterator[tuple[str, str, Row]]:
+    """Return type, id and properties of each object in an answer; what the account may not read is missing."""
+    if isinstance(answer, Page):
+        yield from answer.objects
+        return
+    for found in answer.objects:
+        for missing in found.missingSet or ():
+            if isinstance(missing.fault, session.vim.fault.NotAuthenticated):
+                raise missing.fault
+        yield kind_of(found.obj), id_of(found.obj), {one.name: one.val for one in found.propSet or ()}
 
 
 def plain(value: Any) -> Any:

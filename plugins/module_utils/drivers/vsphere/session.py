@@ -92,8 +92,14 @@ class Session:
         if open_still and not self.settings.get("token"):
             self._set_deadline(LOGOUT_SECONDS)
             with suppress(Exception):  # a server that does not let go ends the session by itself, in time
-                self.content.sessionManager.Logout()
+                self._log_out()
         self.stub.DropConnections()
+
+    def _log_out(self) -> None:
+        try:
+            self.content.sessionManager.Logout()
+        except ConnectionError:  # this connection was cut while nobody used it; the next one is new
+            self.content.sessionManager.Logout()
 
     def _set_deadline(self, seconds: float) -> None:
         """Bound the silence of every connection, of those that are open too."""

@@ -114,14 +114,14 @@ class Tasks:
     def _add(self) -> None:
         """Add new tasks to the view, and take those out that have ended."""
         while True:
-            batch = [self._new.get()]
+            self._new.get()
             time.sleep(GATHER_SECONDS)
             while not self._new.empty():
-                batch.append(self._new.get())
+                self._new.get()
             try:
                 self._session.call("waiting for tasks", self._show)
-            except CrossvirtError as error:
-                self._fail(batch, error)
+            except CrossvirtError:
+                self._view = None  # who waits makes another, and says so if that fails
             self._shown.set()
 
     def _show(self) -> None:
@@ -158,7 +158,7 @@ class Tasks:
             self._shown.wait()
             logins = self._session.logins
             try:
-                if logins != self._logins:
+                if self._view is None or logins != self._logins:
                     self._show()
                 self._look()
                 failures = 0
@@ -209,9 +209,13 @@ class Tasks:
                 self._fail([one], InvalidState(said))
 
     def _recover(self, error: Exception, logins: int, failures: int) -> None:
-        """Log in again or pause before the next attempt; after several in a row, all that waits has failed."""
+        """Log in again or pause before the next attempt; after several in a row, all that waits has failed.
+
+        Changes whose answer was lost are not told again, so the next attempt has a filter of its own.
+        """
         if self._closed:
             return
+        self._view = None
         try:
             if failures > ATTEMPTS:
                 raise error
@@ -220,7 +224,8 @@ class Tasks:
             else:
                 time.sleep(1)
         except Exception as last:  # noqa: BLE001 - whoever waits for a task must hear of it
-            self._fail(self._waiting(), self._session.ours(last, "waiting for tasks"))
+            for one in self._waiting():
+                self._fail([one], self._session.ours(last, one.doing))
 
     def _waiting(self) -> list[Pending]:
         return list(self._pending.values())
