@@ -118,6 +118,18 @@ class Bench:
         """Run a module to its end."""
         return self.begin(module, **options).result()
 
+    def picture(self) -> object:
+        """Return what refused tasks leave as it was; told by a witness that is not the collection."""
+        raise NotImplementedError
+
+    def refused(self, error: str, *words: str, module: str = "vm_state", **options: Any) -> Result:
+        """Run a module that must fail with this class and a message that names these, and change nothing."""
+        before = self.picture()
+        result = self.run(module, **options)
+        assert_refused(result, error, *words)
+        assert self.picture() == before
+        return result
+
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
     ) -> Played:

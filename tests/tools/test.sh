@@ -30,6 +30,7 @@ step sanity CORES="${FULL:+2.18 newest }2.19"
 step importer
 step conformance BACKEND=memory
 step conformance BACKEND=libvirt-test
+step integration BACKEND=vsphere
 
 # 3: this machine cannot have a lab, as it then says.
 lab=0
