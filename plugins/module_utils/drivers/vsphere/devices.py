@@ -42,20 +42,25 @@ def devices_of(row: Row) -> list[Any]:
     return list(row.get("config.hardware.device") or ())
 
 
+def drives_of(row: Row) -> list[Any]:
+    """Return the devices that are drives."""
+    return [one for one in devices_of(row) if kind_of(one) in DRIVES]
+
+
+def is_own(drive: Any) -> bool:
+    """Say whether a drive is a disk of the VM's own; a medium goes in and out."""
+    return kind_of(drive) == "VirtualDisk"
+
+
 def disks(row: Row) -> tuple[Disk, ...]:
     """Return the drives of a VM in their order."""
     controllers = {one.key: one for one in devices_of(row) if kind_of(one) in BUSES}
-    return tuple(
-        drive(one, kind, controllers.get(one.controllerKey))
-        for one in devices_of(row)
-        for kind in [DRIVES.get(kind_of(one))]
-        if kind
-    )
+    return tuple(drive(one, controllers.get(one.controllerKey)) for one in drives_of(row))
 
 
-def drive(device: Any, kind: str, controller: Any) -> Disk:
-    """Return one drive; a raw device is what libvirt calls a `lun`, and its volume is the file that maps it."""
-    backing = device.backing
+def drive(device: Any, controller: Any) -> Disk:
+    """Return one drive; of a raw device, a `lun`, the volume is the file that maps it."""
+    kind, backing = DRIVES[kind_of(device)], device.backing
     storage, volume = place_of(getattr(backing, "fileName", None) or getattr(backing, "deviceName", None))
     thin = getattr(backing, "thinProvisioned", None)
     return Disk(
@@ -85,14 +90,13 @@ def place_of(file: str | None) -> tuple[str | None, str | None]:
     return (found["storage"] or None, found["volume"]) if found else (None, file or None)
 
 
-def chains(row: Row) -> Iterator[str]:
-    """Yield the files of a VM's disks and of all that they build on."""
-    for device in devices_of(row):
-        backing = device.backing if kind_of(device) == "VirtualDisk" else None
-        while backing is not None:
-            if name := getattr(backing, "fileName", None):
-                yield name
-            backing = getattr(backing, "parent", None)
+def chain(drive: Any) -> Iterator[str]:
+    """Yield the files that a drive is made of: its own, and all that it builds on."""
+    backing = drive.backing
+    while backing is not None:
+        if name := getattr(backing, "fileName", None):
+            yield name
+        backing = getattr(backing, "parent", None)
 
 
 class Networks:

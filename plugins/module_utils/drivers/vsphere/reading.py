@@ -119,7 +119,7 @@ class Reader:
             if Part.LABELS in gather:
                 parts["labels"] = labels[thing]
             if other_users and "disks" in parts:
-                parts["disks"] = other_users.told(thing, row, where.datacenter(row), parts["disks"])
+                parts["disks"] = other_users.with_users(thing, row, parts["disks"])
             gathered.append(replace(vms[thing], **parts))
         return gathered
 

@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 from ...model import Disk
 from . import devices, places
@@ -15,39 +16,42 @@ from .properties import Row, Rows
 PATHS = (*devices.PATHS, "layoutEx.file")
 EVERYBODY: Mapping[str, tuple[str, ...]] = {
     "VirtualMachine": ("name", "parent", "parentVApp", *PATHS),
-    "VirtualApp": tuple(places.PATHS["VirtualApp"]),
-    "Folder": tuple(places.PATHS["Folder"]),
-    "Datacenter": tuple(places.PATHS["Datacenter"]),
+    **{kind: tuple(places.PATHS[kind]) for kind in ("VirtualApp", "Folder", "Datacenter")},
 }
-DISK_FILES = ("diskDescriptor", "diskExtent")
 
 
 class Users:
     """Which VMs use which file; the names of datastores are unique in a datacenter only."""
 
     def __init__(self, rows: Rows, root: str) -> None:
-        where = Places(rows, root)
+        self._places = Places(rows, root)
         self._by_file: dict[tuple[str | None, str], dict[str, str]] = {}
         for thing, row in rows.get("VirtualMachine", {}).items():
-            for file in files(row):
-                self._by_file.setdefault((where.datacenter(row), file), {})[thing] = unescaped(row["name"])
+            where = self._places.datacenter(row)
+            for file in set().union(*own_disks(row), snapshot_disks(row)):
+                self._by_file.setdefault((where, file), {})[thing] = unescaped(row.get("name") or thing)
 
-    def told(self, thing: str, row: Row, datacenter: str | None, disks: tuple[Disk, ...]) -> tuple[Disk, ...]:
-        """Return a VM's disks with the names of the other VMs that use a file of it: all of them go with the VM."""
-        others = {
-            name
-            for file in files(row)
-            for other, name in self._by_file.get((datacenter, file), {}).items()
-            if other != thing
-        }
+    def with_users(self, thing: str, row: Row, disks: Iterable[Disk]) -> tuple[Disk, ...]:
+        """Return a VM's disks with the names of other VMs that use them, or snapshots that go with them."""
+        where, chains = self._places.datacenter(row), own_disks(row)
+        loose = snapshot_disks(row).difference(*chains)
+
+        def others(files: Iterable[str]) -> tuple[str, ...]:
+            users = [self._by_file.get((where, file), {}).items() for file in files]
+            return tuple(sorted({name for some in users for other, name in some if other != thing}))
+
         return tuple(
-            replace(disk, users=tuple(sorted(others)) if disk.device in ("disk", "lun") else ()) for disk in disks
+            replace(disk, users=others(chain | loose if chain else ()))
+            for disk, chain in zip(disks, chains, strict=True)
         )
 
 
-def files(row: Row) -> Iterator[str]:
-    """Yield the files of a VM's disks, with those of its snapshots and all that it builds on."""
-    yield from devices.chains(row)
-    for file in row.get("layoutEx.file") or ():
-        if file.type in DISK_FILES:
-            yield file.name
+def own_disks(row: Row) -> list[set[str]]:
+    """Return for each drive the files that it is made of; none for a medium, which is nobody's."""
+    return [set(devices.chain(drive)) if devices.is_own(drive) else set() for drive in devices.drives_of(row)]
+
+
+def snapshot_disks(row: Row) -> set[str]:
+    """Return the disks that a VM and its snapshots are made of, as vSphere last listed them."""
+    listed: list[Any] = row.get("layoutEx.file") or []
+    return {file.name for file in listed if file.type == "diskDescriptor"}
