@@ -150,6 +150,6 @@ def launch(layout: Layout, place: Place, *, attached: bool) -> tuple[subprocess.
     assert process.stdout
     ready = process.stdout.readline()
     if not ready:
-        process.wait()
+        process.communicate()
         raise LabError(f"the simulator did not start: {place.log.read_text().strip()}")
     return process, json.loads(ready)

@@ -42,6 +42,7 @@ type lab struct {
 func newLab(service *simulator.Service) *lab {
 	l := &lab{service: service}
 	l.Self = ref{Type: "Lab", Value: "lab"}
+	l.calls.reset()
 	l.registry().Put(l)
 	l.registry().AddHandler(l)
 	simulator.TaskDelay.MethodDelay = map[string]int{"LockHandoff": 0} // a VM can be read while it has a task

@@ -90,9 +90,6 @@ type calls struct {
 func (c *calls) count(call request, peer string) {
 	c.mutex.Lock()
 	defer c.mutex.Unlock()
-	if c.soap == nil {
-		c.soap, c.rest, c.connections = map[string]int{}, map[string]int{}, map[string]bool{}
-	}
 	c.connections[peer] = true
 	if call.rest {
 		c.rest[call.name]++

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""pyvmomi and nothing else: what the tests of the simulator itself talk to it with."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from pyVim.connect import Disconnect, SmartConnect
+from pyVim.task import WaitForTask
+from pyVmomi import vim
+
+from tests.lab.vsphere.server import Simulator
+
+
+@contextmanager
+def connected(sim: Simulator, user: str | None = None, password: str | None = None) -> Iterator[Any]:
+    """A verified connection; yields the ServiceContent."""
+    instance = SmartConnect(
+        host=sim.address,
+        port=sim.port,
+        user=user or sim.username,
+        pwd=password or sim.password,
+        sslContext=ssl.create_default_context(cafile=str(sim.ca_path)),
+        httpConnectionTimeout=10,
+    )
+    try:
+        yield instance.RetrieveContent()
+    finally:
+        Disconnect(instance)
+        instance._stub.DropConnections()  # noqa: SLF001 - nothing else closes its sockets
+
+
+def everything(content: Any, kind: Any) -> dict[str, Any]:
+    """Find all objects of a kind by name."""
+    view = content.viewManager.CreateContainerView(content.rootFolder, [kind], recursive=True)
+    found = {entity.name: entity for entity in view.view}
+    view.Destroy()
+    return found
+
+
+def fails(task: Any) -> str:
+    """Wait for a task, and name its fault; empty if it succeeds."""
+    try:
+        WaitForTask(task)
+    except vim.fault.VimFault as fault:
+        return type(fault).__name__.rpartition(".")[2]
+    except vim.RuntimeFault as fault:
+        return type(fault).__name__.rpartition(".")[2]
+    return ""
+
+
+def new_vm(name: str, **spec: Any) -> Any:
+    """Describe a small VM on the first datastore."""
+    files = vim.vm.FileInfo(vmPathName="[LocalDS_0]")
+    return vim.vm.ConfigSpec(
+        **{"name": name, "files": files, "guestId": "otherGuest", "memoryMB": 64, "numCPUs": 1, **spec}
+    )
+
+
+def added(device: Any) -> Any:
+    """Add a device."""
+    return vim.vm.device.VirtualDeviceSpec(operation="add", device=device)
+
+
+def controller() -> Any:
+    """Describe a SCSI controller."""
+    return vim.vm.device.ParaVirtualSCSIController(key=-1, busNumber=0, sharedBus="noSharing")
+
+
+def disk_at(path: str) -> Any:
+    """Describe a disk that exists already."""
+    backing = vim.vm.device.VirtualDisk.FlatVer2BackingInfo(fileName=path, diskMode="persistent")
+    return vim.vm.device.VirtualDisk(key=-2, controllerKey=-1, unitNumber=0, backing=backing)
