@@ -92,6 +92,7 @@ func (l *lab) planRemoveSnapshot(j *job) fault {
 			doomed = leavesFirst(found)
 		}
 		for _, snapshot := range doomed {
+			l.leaveRoot(ctx, j.vm, snapshot)
 			one := &simulator.Method{Name: j.method.Name, This: snapshot, Body: &types.RemoveSnapshot_Task{This: snapshot}}
 			if _, reason := simulated(one)(ctx); reason != nil {
 				return nil, reason
@@ -100,6 +101,16 @@ func (l *lab) planRemoveSnapshot(j *job) fault {
 		return nil, nil
 	}
 	return nil
+}
+
+// leaveRoot takes the current mark off a root that will be removed: the simulator wants a parent to give it to, or panics.
+func (l *lab) leaveRoot(ctx *simulator.Context, vm *machine, snapshot ref) {
+	current := vm.Snapshot.CurrentSnapshot
+	if current != nil && *current == snapshot && len(pathTo(vm.Snapshot.RootSnapshotList, snapshot)) == 1 {
+		ctx.WithLock(vm, func() {
+			ctx.Update(vm, []types.PropertyChange{{Name: "snapshot.currentSnapshot", Val: nil}})
+		})
+	}
 }
 
 func (l *lab) planRevertToCurrent(j *job) fault {
