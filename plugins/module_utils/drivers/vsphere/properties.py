@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 from .session import Session
-from .streaming import Page, Streaming
+from .streaming import Page, Streaming, plain
 
 Row: TypeAlias = "dict[str, Any]"
 Rows: TypeAlias = "dict[str, dict[str, Row]]"  # by type, then by id
@@ -92,7 +92,7 @@ def retrieve(session: Session, starts: list[Any], paths: Paths) -> Rows:
     answer = collector.RetrievePropertiesEx([question], query.RetrieveOptions(maxObjects=PAGE))
     while answer:
         for kind, thing, row in objects_of(session, answer):
-            rows.setdefault(kind, {})[thing] = {path: plain(value) for path, value in row.items()}
+            rows.setdefault(kind, {})[thing] = row
         answer = answer.token and collector.ContinueRetrievePropertiesEx(answer.token)
     return rows
 
@@ -106,14 +106,7 @@ def objects_of(session: Session, answer: Any) -> Iterator[tuple[str, str, Row]]:
         for missing in found.missingSet or ():
             if isinstance(missing.fault, session.vim.fault.NotAuthenticated):
                 raise missing.fault
-        yield kind_of(found.obj), id_of(found.obj), {one.name: one.val for one in found.propSet or ()}
-
-
-def plain(value: Any) -> Any:
-    """Return a reference as its id, several as a list of ids, and anything else as it is."""
-    if isinstance(value, list):
-        return [plain(one) for one in value]
-    return getattr(value, "_moId", value)
+        yield kind_of(found.obj), id_of(found.obj), {one.name: plain(one.val) for one in found.propSet or ()}
 
 
 def kind_of(reference: Any) -> str:
