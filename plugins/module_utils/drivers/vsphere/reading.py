@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
 from operator import attrgetter
@@ -21,6 +21,7 @@ from .users import Users
 
 VM = "VirtualMachine"
 ALONG = ("runtime.host", "resourcePool", "parentVApp")  # what a VM is in, beside its folders
+BATCH = 1000  # so many VMs are named in one question: its length grows with them
 HANDFUL = 5  # so many VMs are looked up one by one; one query for all is cheaper from there on
 PATHS: dict[Part, Collection[str]] = {
     Part.LABELS: label_reading.PATHS,
@@ -33,6 +34,7 @@ PATHS: dict[Part, Collection[str]] = {
     Part.DISK_USERS: users.PATHS,
     Part.BELONGINGS: (*convert.BELONGINGS, *snapshots.PATHS),
 }
+COSTLY = {Part.LABELS, *(part for part, paths in PATHS.items() if set(devices.PATHS) & set(paths))}
 FROM_ROW: dict[Part, Callable[[Row], Any]] = {
     Part.CONFIG: convert.config,
     Part.DISKS: devices.disks,
@@ -55,8 +57,7 @@ class Reader:
     def find(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
         """Return the VMs that are meant, as far as there are any."""
         if isinstance(wanted, Selection):
-            rows = read_all(self._session, paths_for(gather))
-            return [vm for vm in self._vms(rows, gather) if wanted.matches(vm)]
+            return self._selected(wanted, set(gather))
         found = list(self.get(self._candidates(wanted), gather).values())
         return [vm for vm in found if any(ref.matches(vm) for ref in wanted)]
 
@@ -65,10 +66,11 @@ class Reader:
         if not ids:
             return {}
         along = (*ALONG, "network") if Part.NICS in gather else ALONG
-        rows = read_some(self._session, VM, ids, paths_for(gather), along)
+        rows: Rows = {}
+        for some in batches(list(ids)):
+            add(rows, read_some(self._session, VM, some, paths_for(gather), along))
         if missing := Places(rows, self._root).missing():
-            for kind, more in read_some(self._session, "Folder", missing, places.PATHS).items():
-                rows.setdefault(kind, {}).update(more)
+            add(rows, read_some(self._session, "Folder", missing, places.PATHS))
         return {vm.id: vm for vm in self._vms(rows, gather)}
 
     def state(self, vm_id: str) -> PowerState:
@@ -101,6 +103,18 @@ class Reader:
     def host_names(self) -> frozenset[str]:
         """The names of all hosts, as they were when first asked for."""
         return frozenset(host.name for host in self.hosts())
+
+    def _selected(self, wanted: Selection, gather: set[Part]) -> list[Vm]:
+        """Choose by what it takes to choose, and read of the chosen alone what is costly."""
+        first = gather & {Part.LABELS} if wanted.labels else set()
+        if wanted == Selection() or not COSTLY & (gather - first):
+            rows = read_all(self._session, paths_for(gather))
+            return [vm for vm in self._vms(rows, gather) if wanted.matches(vm)]
+        few = {vm.id: vm for vm in self._selected(wanted, first)}
+        found = list(self.get(few, gather - first).values())
+        if first:
+            found = [replace(vm, labels=few[vm.id].labels) for vm in found]
+        return [vm for vm in found if wanted.matches(vm)]
 
     def _vms(self, rows: Rows, gather: Collection[Part]) -> list[Vm]:
         found, where = rows.get(VM, {}), Places(rows, self._root)
@@ -174,3 +188,15 @@ def paths_for(gather: Collection[Part]) -> dict[str, Collection[str]]:
         own |= dict.fromkeys(PATHS[part])
     around = devices.NETWORK_PATHS if Part.NICS in gather else {}
     return {VM: list(own), **places.PATHS, **around}
+
+
+def batches(ids: list[str]) -> Iterator[list[str]]:
+    """Yield ids in lists that are no burden."""
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+def add(rows: Rows, more: Rows) -> None:
+    """Take in more rows."""
+    for kind, found in more.items():
+        rows.setdefault(kind, {}).update(found)
