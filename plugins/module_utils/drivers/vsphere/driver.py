@@ -71,10 +71,6 @@ class VsphereDriver(Driver):
             return next(iter(names), None)
         return name if name in names else None
 
-    def host_named(self, name: str) -> str | None:
-        """Look it up among names that are read once: every specification that names a host asks."""
-        return name if name in self.reader.host_names else None
-
     def list_hosts(self) -> list[Host]:
         """Return the hosts that the account may see."""
         return self.reader.hosts()
