@@ -6,11 +6,11 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 
 from tests.lab import requirements
 from tests.lab.commands import LabError
 from tests.lab.settings import MAX_HOSTS
+from tests.lab.vsphere import program
 
 NOT_POSSIBLE_HERE = 3
 BACKENDS = ["libvirt", "vsphere"]
@@ -64,12 +64,9 @@ def carry_out_on_vsphere(options: argparse.Namespace) -> None:
     from tests.lab.lifecycle import alone
     from tests.lab.vsphere import lifecycle
 
-    with alone():
-        match options.command:
-            case "up":
-                lifecycle.up()
-            case "down":
-                lifecycle.down()
+    if options.command != "status":
+        with alone():
+            lifecycle.up() if options.command == "up" else lifecycle.down()
     if options.command != "down":
         sys.stdout.write(f"{lifecycle.table()}\n")
 
@@ -77,23 +74,17 @@ def carry_out_on_vsphere(options: argparse.Namespace) -> None:
 def main() -> int:
     """Exit status: 0, 1 when something failed, 3 when this machine cannot have a lab."""
     options = arguments()
-    if getattr(options, "backend", "") == "vsphere":
-        return exit_status(carry_out_on_vsphere, options)
-    if os.geteuid() and shutil.which("sudo"):
+    on_vsphere = getattr(options, "backend", "") == "vsphere"
+    if not on_vsphere and os.geteuid() and shutil.which("sudo"):
         again = ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]]
         return subprocess.run(again, check=False).returncode
     try:
-        requirements.check()
+        program.go() if on_vsphere else requirements.check()
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return NOT_POSSIBLE_HERE
-    return exit_status(carry_out, options)
-
-
-def exit_status(work: Callable[[argparse.Namespace], None], options: argparse.Namespace) -> int:
-    """Do the work: 0, or 1 when it failed, with the reason on standard error."""
     try:
-        work(options)
+        carry_out_on_vsphere(options) if on_vsphere else carry_out(options)
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return 1

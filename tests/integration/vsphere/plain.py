@@ -10,7 +10,7 @@ from typing import Any
 
 from pyVim.connect import Disconnect, SmartConnect
 from pyVim.task import WaitForTask
-from pyVmomi import vim
+from pyVmomi import vim, vmodl
 
 from tests.lab.vsphere.server import Simulator
 
@@ -45,9 +45,7 @@ def fails(task: Any) -> str:
     """Wait for a task, and name its fault; empty if it succeeds."""
     try:
         WaitForTask(task)
-    except vim.fault.VimFault as fault:
-        return type(fault).__name__.rpartition(".")[2]
-    except vim.RuntimeFault as fault:
+    except vmodl.MethodFault as fault:
         return type(fault).__name__.rpartition(".")[2]
     return ""
 

@@ -150,10 +150,3 @@ def test_twins_have_the_same_uuids_unless_seeds_differ() -> None:
 def test_nobody_else_on_the_network_can_reach_it() -> None:
     with pytest.raises(LabError, match="is not a loopback address"):
         run(binary("simulator"), "-listen=0.0.0.0:0")
-
-
-def test_govc_understands_it(sim: Simulator) -> None:
-    sim.govc("snapshot.create", "-vm", VM, "first")
-    sim.govc("snapshot.create", "-vm", VM, "first")
-    assert sim.govc("snapshot.tree", "-vm", VM).split() == ["first", "first", "."]
-    sim.govc("snapshot.remove", "-vm", VM, "*")

@@ -53,7 +53,7 @@ def go() -> Path:
     if found and version(Path(found)) >= NEEDED:
         return Path(found)
     folder = CACHE / "go"
-    own = folder / "bin" / "go"
+    own = folder / "go" / "bin" / "go"
     if not own.exists():
         run(sys.executable, "-m", "pip", "install", "--quiet", "--target", folder, "-r", HERE / "requirements.txt")
     return own

@@ -2,7 +2,6 @@
 """One running simulator."""
 
 import json
-import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.lab.commands import LabError, run
+from tests.lab.commands import LabError
 from tests.lab.settings import INSTANCE
 from tests.lab.vsphere.client import Control
 from tests.lab.vsphere.program import binary
@@ -103,17 +102,6 @@ class Simulator:
         """Describe it as `hypervisor:` does; what is changed to None is left out."""
         keys = {**entry(self.address, self.port, self.ca_path), **changes}
         return {key: value for key, value in keys.items() if value is not None}
-
-    def govc(self, *argv: str) -> str:
-        """Run VMware's own command line against it, as a witness: what it prints; LabError if it fails."""
-        login = {
-            "GOVC_URL": f"https://{self.address}:{self.port}",
-            "GOVC_USERNAME": USERNAME,
-            "GOVC_PASSWORD": PASSWORD,
-        }
-        trust = {"GOVC_TLS_CA_CERTS": str(self.ca_path), "GOVC_PERSIST_SESSION": "false"}
-        environment = {"PATH": os.environ["PATH"], "HOME": str(self.ca_path.parent), **login, **trust}
-        return run(binary("govc"), *argv, environment=environment)
 
     def __enter__(self) -> Self:
         return self
