@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import Ambiguous, InvalidState, NotFound, Unsupported
+from ...errors import Ambiguous, InvalidOption, InvalidState, NotFound, Unsupported
 from ...model import CloneSpec, VmSpec
-from .estate import Estate, Place, listed
+from .estate import CLUSTER, Estate, Place, listed
+from .placing import choose
 from .properties import Row, id_of, read_some
 from .session import Session
 
@@ -25,6 +26,7 @@ PATHS = (
     "config.bootOptions",
     "config.hardware",
     "config.files.vmPathName",
+    "datastore",
     "snapshot",
     "storage.perDatastoreUsage",
 )
@@ -85,6 +87,8 @@ class Sources:
         disks = [one for one in devices if isinstance(one, self._session.vim.vm.device.VirtualDisk)]
         cards = [one for one in devices if isinstance(one, self._session.vim.vm.device.VirtualEthernetCard)]
         refuse_disks(row, disks)
+        if spec.nics is None:
+            self._refuse_networks(place, row, cards)
         stores = self._stores(spec, place, row, disks)
         return Copy(
             source=clone.source_id,
@@ -102,27 +106,42 @@ class Sources:
 
     def _place(self, spec: VmSpec, row: Row) -> Place:
         """Return where the copy will be: where its source is, as far as the task says nothing else."""
-        elsewhere = spec.host or spec.cluster or spec.pool
-        host = None if elsewhere or (spec.folder and not self._in_reach(spec.folder, row)) else row.get("runtime.host")
-        return self._estate.place(
-            host=self._estate.name(host) if host else spec.host,
-            cluster=spec.cluster,
-            pool=spec.pool,
-            folder=spec.folder,
-            home=row.get("parent"),
-        )
+        estate, here = self._estate, str(row.get("runtime.host"))
+        words = {key: value for key in ("host", "cluster", "pool", "folder") if (value := getattr(spec, key))}
+        if not words.keys() - {"folder"} and (not spec.folder or self._in_reach(spec.folder, here)):
+            above = str(estate.row(here).get("parent"))
+            elsewhere = estate.why_not(here) and estate.kind(above) == CLUSTER
+            words |= {"cluster": estate.name(above)} if elsewhere else {"host": estate.name(here)}
+        return choose(estate, **words, beside=row)
 
-    def _in_reach(self, folder: str, row: Row) -> bool:
-        """Say whether a folder is in the datacenter of the source."""
-        host = row.get("runtime.host")
-        return bool(host) and folder.startswith(self._estate.path(self._estate.datacenter(str(host))) + "/")
+    def _in_reach(self, folder: str, host: str) -> bool:
+        """Say whether a folder is in the datacenter of a host."""
+        return folder.startswith(self._estate.path(self._estate.datacenter(host)) + "/")
+
+    def _refuse_networks(self, place: Place, row: Row, cards: Iterable[Any]) -> None:
+        """Refuse NICs that could not be plugged in where the copy will be."""
+        for card in cards:
+            network = self._estate.network_of(card)
+            if network and network not in self._estate.seen(place, "network"):
+                raise InvalidOption(
+                    f"{row['name']} is on network {self._estate.name(network)}, which {place.says} does not have:"
+                    " give the nics of the copy"
+                )
 
     def _stores(self, spec: VmSpec, place: Place, row: Row, disks: Sequence[Any]) -> list[str]:
         """Return the datastore of the copy's own files, and of each of its disks."""
         if spec.storage:
             return [self._estate.datastore(place, spec.storage)] * (len(disks) + 1)
-        names = [datastore_of(row["config.files.vmPathName"])[0], *(file_of(disk)[0] for disk in disks)]
-        return [self._estate.datastore(place, name) for name in names]
+        named = datastore_of(row["config.files.vmPathName"])[0]
+        home = [one for one in row.get("datastore", ()) if self._estate.name(one) == named]
+        found = [*home[:1], *(id_of(disk.backing.datastore) for disk in disks)]
+        for datastore in found:
+            if datastore not in self._estate.seen(place, "datastore"):
+                raise InvalidOption(
+                    f"{row['name']} is in storage {self._estate.name(datastore)}, which {place.says} does not have:"
+                    " give the storage of the copy"
+                )
+        return found
 
 
 def refuse_changes(spec: VmSpec, row: Row) -> None:

@@ -16,6 +16,7 @@ from .estate import Estate, Place, listed
 from .files import Image, Search, image_from, look, split
 from .hardware import KIB, MIB, NICS, NewDisk, NewNic, bus_of, check_mac, model_of, slots
 from .label_writing import Definitions, Labels
+from .placing import choose
 from .session import Session
 from .tasks import Tasks
 
@@ -99,7 +100,7 @@ class Drafter:
         place = request.place = (
             copy.place
             if copy
-            else self._estate.place(host=spec.host, cluster=spec.cluster, pool=spec.pool, folder=spec.folder)
+            else choose(self._estate, host=spec.host, cluster=spec.cluster, pool=spec.pool, folder=spec.folder)
         )
         self._definitions.resolve(spec.labels or {})
         if copy:

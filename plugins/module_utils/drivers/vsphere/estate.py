@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ...errors import Ambiguous, InvalidOption, InvalidState, NotFound, Unsupported
 from . import places
@@ -16,22 +17,18 @@ NAME = ("name", "parent")
 PATHS: Mapping[str, Collection[str]] = {
     **places.PATHS,
     "HostSystem": (*NAME, "runtime.connectionState", "runtime.inMaintenanceMode", "datastore", "network"),
-    "ComputeResource": (*NAME, "resourcePool", "environmentBrowser"),
-    "ClusterComputeResource": (*NAME, "resourcePool", "environmentBrowser", "configurationEx"),
+    "ComputeResource": (*NAME, "resourcePool"),
+    "ClusterComputeResource": (*NAME, "resourcePool", "configurationEx"),
     "ResourcePool": (*NAME, "owner"),
+    "Folder": (*NAME, "childType"),
     "Datacenter": (*NAME, "vmFolder"),
-    "Datastore": (
-        *NAME,
-        "browser",
-        "summary.accessible",
-        "summary.maintenanceMode",
-        "summary.freeSpace",
-    ),
+    "Datastore": (*NAME, "browser", "summary.accessible", "summary.maintenanceMode", "summary.freeSpace"),
     "Network": NAME,
     "DistributedVirtualPortgroup": (*NAME, "key", "config.distributedVirtualSwitch", "config.uplink"),
     "DistributedVirtualSwitch": ("uuid",),
 }
-COMPUTES = ("ComputeResource", "ClusterComputeResource")
+CLUSTER = "ClusterComputeResource"
+COMPUTES = ("ComputeResource", CLUSTER)
 NETWORKS = ("Network", "DistributedVirtualPortgroup")
 SHOWN = 20  # names in a message
 
@@ -54,9 +51,9 @@ class Estate:
     def __init__(self, session: Session) -> None:
         self._rows: Rows = read_all(session, PATHS)
         self._places = Places(self._rows, id_of(session.content.rootFolder))
-        self._where = session.host
+        self.where = session.host
 
-    def row(self, thing: str) -> Row:
+    def row(self, thing: Any) -> Row:
         """Return what was read of an object."""
         return next((found[thing] for found in self._rows.values() if thing in found), {})
 
@@ -72,7 +69,7 @@ class Estate:
         """Return the inventory path of a folder or a datacenter."""
         return self._places.path(thing) or self.name(thing)
 
-    def kind(self, thing: str) -> str:
+    def kind(self, thing: Any) -> str:
         """Return the type of an object."""
         return next((kind for kind, found in self._rows.items() if thing in found), "")
 
@@ -82,16 +79,17 @@ class Estate:
         while above and self.kind(above) != "Datacenter":
             above = self.row(above).get("parent")
         if not above:
-            raise NotFound(f"{self.name(thing)} on {self._where} is in no datacenter that the account may see")
+            raise NotFound(f"{self.name(thing)} on {self.where} is in no datacenter that the account may see")
         return above
 
     def hosts(self, compute: str) -> list[str]:
         """Return the hosts of a cluster, or the one that stands alone."""
         return [host for host in self.ids("HostSystem") if self.row(host).get("parent") == compute]
 
-    def usable(self, host: str) -> bool:
-        """Say whether VMs can be made on a host now."""
-        return not self.why_not(host)
+    def pools(self, compute: str) -> dict[str, str]:
+        """Return the resource pools below the root pool, by their paths as VMs show them."""
+        mine = [one for one in self.ids("ResourcePool") if self.row(one).get("owner") == compute]
+        return {path: one for one in mine if (path := self._places.pool(one))}
 
     def why_not(self, host: str) -> str | None:
         """Return why no VM can be made on a host now."""
@@ -100,109 +98,18 @@ class Estate:
             return f"host {self.name(host)} is {row.get('runtime.connectionState', 'not to be seen')}"
         return f"host {self.name(host)} is in maintenance" if row.get("runtime.inMaintenanceMode") else None
 
-    def place(
-        self, *, host: str | None, cluster: str | None, pool: str | None, folder: str | None, home: str | None = None
-    ) -> Place:
-        """Return where these words lead to; `home` is the folder where nothing else is said.
-
-        Raises NotFound, Ambiguous, InvalidState for a host that takes no VMs now, and InvalidOption where the words
-        contradict each other or more than one place could be meant.
-        """
-        found = self.ids(*COMPUTES)
-        found = self._narrowed(found, "host", host, self._names_of_hosts)
-        found = self._narrowed(found, "cluster", cluster, self._name_of_cluster)
-        found = self._narrowed(found, "pool", pool, lambda one: [*self._pools(one)])
-        into = self._folder(folder) if folder is not None else None
-        if into is not None:
-            found = [one for one in found if self.datacenter(one) == self.datacenter(into)]
-        if not found:
-            raise InvalidOption(
-                f"host, cluster, pool and folder lead to different places: {self._where} has no host for all of them"
-            )
-        if len(found) > 1:
-            raise self._undecided(found, named=bool(host or cluster or pool))
-        (compute,) = found
-        datacenter = self.datacenter(compute)
-        chosen = self._host(compute, host)
-        if into is None:
-            same = home is not None and self.datacenter(home) == datacenter
-            into = home if same else str(self.row(datacenter)["vmFolder"])
-        return Place(
-            datacenter=datacenter,
-            folder=str(into),
-            compute=compute,
-            pool=self._pools(compute)[pool] if pool else str(self.row(compute)["resourcePool"]),
-            host=chosen,
-            says=f"host {self.name(chosen)}" if chosen else f"cluster {self.name(compute)}",
-        )
-
-    def _narrowed(
-        self, computes: list[str], option: str, name: str | None, names: Callable[[str], list[str]]
-    ) -> list[str]:
-        """Return those that have what an option names."""
-        if name is None:
-            return computes
-        if not any(name in names(one) for one in self.ids(*COMPUTES)):
-            there = sorted({one for compute in self.ids(*COMPUTES) for one in names(compute)})
-            raise NotFound(f"there is no {option} {name!r} on {self._where}; there are {listed(there)}")
-        return [one for one in computes if name in names(one)]
-
-    def _undecided(self, computes: Iterable[str], *, named: bool) -> Ambiguous | InvalidOption:
-        choices = listed(sorted(f"{self._places.path(one) or self.name(one)}" for one in computes))
-        if named:
-            return Ambiguous(f"several places of {self._where} have that name: {choices}; folder tells them apart")
-        return InvalidOption(f"host or cluster is needed on {self._where}; there are {choices}")
-
-    def _names_of_hosts(self, compute: str) -> list[str]:
-        return [self.name(host) for host in self.hosts(compute)]
-
-    def _name_of_cluster(self, compute: str) -> list[str]:
-        return [self.name(compute)] if self.kind(compute) == "ClusterComputeResource" else []
-
-    def _pools(self, compute: str) -> dict[str, str]:
-        """Return the pools below the root pool, by their paths."""
-        mine = [one for one in self.ids("ResourcePool") if self.row(one).get("owner") == compute]
-        return {path: one for one in mine if (path := self._places.pool(one))}
-
-    def _folder(self, path: str) -> str:
-        for folder in self.ids("Folder"):
-            if self._places.path(folder) == path.rstrip("/") and "/vm" in path:
-                return folder
-        there = sorted(
-            found
-            for folder in self.ids("Folder")
-            if "VirtualMachine" in self.row(folder).get("childType", ()) and (found := self._places.path(folder))
-        )
-        raise NotFound(f"there is no folder {path!r} on {self._where}; there are {listed(there)}")
-
-    def _host(self, compute: str, name: str | None) -> str | None:
-        """Return the host; None where DRS chooses one."""
-        hosts = [host for host in self.hosts(compute) if name in (None, self.name(host))]
-        usable = [host for host in hosts if self.usable(host)]
-        if not usable:
-            reasons = [reason for host in hosts if (reason := self.why_not(host))]
-            raise InvalidState("; ".join(reasons) or f"{self.name(compute)} has no host")
-        if len(usable) == 1:
-            return usable[0]
-        drs = getattr(self.row(compute).get("configurationEx"), "drsConfig", None)
-        if not getattr(drs, "enabled", False):
-            raise InvalidOption(
-                f"host is needed: nothing chooses one in {self.name(compute)}, where DRS is off;"
-                f" there are {listed(map(self.name, usable))}"
-            )
-        return None
-
-    def _seen(self, place: Place, what: str) -> list[str]:
-        """Return the datastores or networks of a place: of its host, or of any host that takes VMs."""
-        hosts = [place.host] if place.host else [one for one in self.hosts(place.compute) if self.usable(one)]
+    def seen(self, place: Place, what: str) -> list[str]:
+        """Return the datastores (`datastore`) or networks of a place: of its host, or of any host that takes VMs."""
+        hosts = [place.host] if place.host else [one for one in self.hosts(place.compute) if not self.why_not(one)]
         return list(dict.fromkeys(thing for host in hosts for thing in self.row(host).get(what, ())))
 
     def datastore(self, place: Place, name: str | None) -> str:
         """Return a datastore of a place; without a name the only one.
 
-        Raises NotFound, InvalidState for one that takes no disks now, InvalidOption where several could be meant.
+        Raises NotFound, Ambiguous, InvalidState for one that takes no disks now, and InvalidOption where several could
+        be meant.
         """
-        seen = [one for one in self._seen(place, "datastore") if one in self._rows.get("Datastore", {})]
+        seen = [one for one in self.seen(place, "datastore") if one in self._rows.get("Datastore", {})]
         active = [one for one in seen if self.is_active(one)]
         named = [one for one in seen if self.name(one) == name]
         if name is None and len(active) != 1:
@@ -221,9 +128,16 @@ class Estate:
         row = self.row(datastore)
         return bool(row.get("summary.accessible")) and row.get("summary.maintenanceMode", "normal") == "normal"
 
+    def network_of(self, card: Any) -> str | None:
+        """Return the network that an existing NIC is plugged into, where the account may see it."""
+        if (network := getattr(card.backing, "network", None)) is not None:
+            return id_of(network)
+        key = getattr(getattr(card.backing, "port", None), "portgroupKey", None)
+        return next((one for one in self.ids("DistributedVirtualPortgroup") if self.row(one).get("key") == key), None)
+
     def network(self, place: Place, name: str) -> str:
         """Return a network that a NIC can be plugged into; raises NotFound, Ambiguous, Unsupported."""
-        seen = self._seen(place, "network")
+        seen = self.seen(place, "network")
         fit = [one for one in seen if self.kind(one) in NETWORKS and not self.row(one).get("config.uplink")]
         named = [one for one in fit if self.name(one) == name]
         if len(named) == 1:
