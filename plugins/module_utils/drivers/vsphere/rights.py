@@ -36,7 +36,8 @@ NEEDED: tuple[tuple[str, str], ...] = (
 def lacking(session: Session) -> list[str]:
     """Return the privileges of all these that the account does not have on the inventory's root.
 
-    One that was granted lower down only, on a folder or a cluster, counts as lacking: nobody knows yet where it is needed.
+    One that was granted lower down only, on a folder or a cluster, counts as lacking: nobody knows yet where it is
+    needed.
     """
     names = list(dict.fromkeys(privilege for _use, privilege in NEEDED))
 
