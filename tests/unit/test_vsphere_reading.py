@@ -244,6 +244,7 @@ def test_who_builds_on_a_disk_or_on_its_snapshots_uses_it() -> None:
     two = hardware(disk("[ds1] a/a.vmdk"), disk("[ds1] a/a_1-000002.vmdk", parent="[ds1] a/a_1.vmdk"))
     clone = hardware(disk("[ds1] b/b.vmdk", parent="[ds1] a/a_1.vmdk"))
     assert list(users_of({"vm-1": two, "vm-2": clone})) == [(), ("vm-2",)]
+    assert list(users_of({"vm-1": two, "vm-2": clone}, "vm-2")) == [()]
     of_snapshot = hardware(disk("[ds1] c/c.vmdk", parent="[ds1] a/a_1-000001.vmdk"))
     listed = {**two, "layoutEx.file": layout("[ds1] a/a.vmdk", "[ds1] a/a_1-000001.vmdk")}
     assert list(users_of({"vm-1": listed, "vm-3": of_snapshot})) == [("vm-3",), ("vm-3",)]

@@ -13,7 +13,7 @@ from .places import Places, unescaped
 from .properties import Row, Rows
 
 # `layoutEx` also has what only snapshots use, but vSphere renews it at leisure: so both count.
-PATHS = (*devices.PATHS, "layoutEx.file")
+PATHS = (*devices.PATHS, "layoutEx.file", "config.files.vmPathName")
 EVERYBODY: Mapping[str, tuple[str, ...]] = {
     "VirtualMachine": ("name", "parent", "parentVApp", *PATHS),
     **{kind: tuple(places.PATHS[kind]) for kind in ("VirtualApp", "Folder", "Datacenter")},
@@ -32,16 +32,20 @@ class Users:
                 self._by_file.setdefault((where, file), {})[thing] = unescaped(row.get("name") or thing)
 
     def with_users(self, thing: str, row: Row, disks: Iterable[Disk]) -> tuple[Disk, ...]:
-        """Return a VM's disks with the names of other VMs that use them, or snapshots that go with them."""
+        """Return a VM's disks with the names of other VMs that use them, or snapshots that go with them.
+
+        What a linked clone builds on is in the folders of its source, and does not go with the clone.
+        """
         where, chains = self._places.datacenter(row), own_disks(row)
         loose = snapshot_disks(row).difference(*chains)
+        homes = {folder(file) for file in (row.get("config.files.vmPathName") or "", *tops(row))}
 
         def others(files: Iterable[str]) -> tuple[str, ...]:
             users = [self._by_file.get((where, file), {}).items() for file in files]
             return tuple(sorted({name for some in users for other, name in some if other != thing}))
 
         return tuple(
-            replace(disk, users=others(chain | loose if chain else ()))
+            replace(disk, users=others({file for file in chain if folder(file) in homes} | loose if chain else ()))
             for disk, chain in zip(disks, chains, strict=True)
         )
 
@@ -49,6 +53,16 @@ class Users:
 def own_disks(row: Row) -> list[set[str]]:
     """Return for each drive the files that it is made of; none for a medium, which is nobody's."""
     return [set(devices.chain(drive)) if devices.is_own(drive) else set() for drive in devices.drives_of(row)]
+
+
+def tops(row: Row) -> list[str]:
+    """Return for each disk the file that is written to."""
+    return [next(devices.chain(drive), "") for drive in devices.drives_of(row) if devices.is_own(drive)]
+
+
+def folder(file: str) -> str:
+    """Return datastore and folder of a file."""
+    return file.rpartition("/")[0]
 
 
 def snapshot_disks(row: Row) -> set[str]:
