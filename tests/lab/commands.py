@@ -11,9 +11,11 @@ class LabError(Exception):
     """Something the person at the terminal can do something about; the message is all they need."""
 
 
-def run(*argv: str | Path, stdin: bytes | None = None, check: bool = True) -> str:
+def run(
+    *argv: str | Path, stdin: bytes | None = None, check: bool = True, environment: dict[str, str] | None = None
+) -> str:
     """Run a program: its standard output as text; LabError with its standard error if it fails."""
-    done = subprocess.run([str(arg) for arg in argv], input=stdin, capture_output=True, check=False)
+    done = subprocess.run([str(arg) for arg in argv], input=stdin, capture_output=True, check=False, env=environment)
     if check and done.returncode:
         raise LabError(f"{' '.join(map(str, argv))}: {done.stderr.decode(errors='replace').strip()}")
     return done.stdout.decode(errors="replace")

@@ -10,7 +10,7 @@ import pytest
 
 from tests.integration.bench import Result, assert_refused
 from tests.integration.vsphere.bench import HARD, OFF, ON, SAVED, Bench
-from tests.integration.vsphere.govc import Govc, Node
+from tests.lab.vsphere.govc import Govc, Node
 
 WEB = {"name": "web", "cluster": "DC0_C0", "memory_bytes": "256M"}
 NAMES = "abc"  # few, so that a tree has several of one name
@@ -18,7 +18,7 @@ NAMES = "abc"  # few, so that a tree has several of one name
 
 @pytest.fixture
 def govc(bench: Bench) -> Govc:
-    return Govc(bench.sim, bench.folder)
+    return bench.sim.govc
 
 
 def path(name: str) -> str:

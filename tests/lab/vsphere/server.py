@@ -12,9 +12,10 @@ from typing import Any, Self
 from tests.lab.commands import LabError
 from tests.lab.settings import INSTANCE
 from tests.lab.vsphere.client import Control
+from tests.lab.vsphere.govc import Govc
 from tests.lab.vsphere.program import binary
 
-USERNAME, VIEWER, PASSWORD = "administrator@vsphere.local", "viewer@vsphere.local", "lab"
+USERNAME, VIEWER, PASSWORD = "administrator@vsphere.local", "viewer@vsphere.local", "secret-of-the-lab"
 NET = f"127.77.{INSTANCE}"
 PRIVATE_ADDRESS = f"{NET}.100"
 
@@ -102,6 +103,11 @@ class Simulator:
         """Describe it as `hypervisor:` does; what is changed to None is left out."""
         keys = {**entry(self.address, self.port, self.ca_path), **changes}
         return {key: value for key, value in keys.items() if value is not None}
+
+    @property
+    def govc(self) -> Govc:
+        """A witness, and somebody else who changes things."""
+        return Govc(self.connection())
 
     def __enter__(self) -> Self:
         return self

@@ -1,17 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""govc at a simulator: it reads what ours wrote, and writes what ours is to read."""
+"""govc, VMware's own command line, as a witness at a simulator."""
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from tests.lab.commands import run
 from tests.lab.vsphere.program import binary
-from tests.lab.vsphere.server import Simulator
 
 Document = dict[str, Any]
 
@@ -28,24 +27,21 @@ class Node:
 class Govc:
     """Called like the command itself; VMs are named by their inventory paths, as in `/DC0/vm/web1`."""
 
-    def __init__(self, sim: Simulator, home: Path) -> None:
-        self._environ = {
+    def __init__(self, connection: dict[str, Any]) -> None:
+        """Log in as `hypervisor:` would with this."""
+        self._environment = {
             **{key: value for key, value in os.environ.items() if not key.startswith("GOVC_")},
-            "HOME": str(home),
-            "GOVC_URL": f"https://{sim.address}:{sim.port}",
-            "GOVC_USERNAME": sim.username,
-            "GOVC_PASSWORD": sim.password,
-            "GOVC_TLS_CA_CERTS": str(sim.ca_path),
+            "HOME": str(Path(connection["ca_path"]).parent),
+            "GOVC_URL": f"https://{connection['hosts'][0]}:{connection['port']}",
+            "GOVC_USERNAME": connection["username"],
+            "GOVC_PASSWORD": connection["password"],
+            "GOVC_TLS_CA_CERTS": connection["ca_path"],
             "GOVC_PERSIST_SESSION": "false",
         }
 
     def __call__(self, *argv: str) -> str:
-        """Run a command; return what it printed, stripped."""
-        done = subprocess.run(
-            [binary("govc"), *argv], env=self._environ, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert done.returncode == 0, f"govc {' '.join(argv)}: {done.stderr or done.stdout}"
-        return done.stdout.strip()
+        """Run a command; return what it printed, stripped. LabError if it fails."""
+        return run(binary("govc"), *argv, environment=self._environment).strip()
 
     def paths(self, kind: str = "m") -> list[str]:
         """List the inventory paths of everything of a kind, VMs unless another is given."""
