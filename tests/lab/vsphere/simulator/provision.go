@@ -3,6 +3,8 @@
 package main
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"slices"
 
 	"github.com/vmware/govmomi/object"
@@ -174,7 +176,8 @@ func (l *lab) cloneHosts(vm *machine, place *types.VirtualMachineRelocateSpec) (
 	return nil, reason
 }
 
-// completeClone copies notes, options and contents of disks; disks of a linked clone refer to those of the snapshot.
+// completeClone copies notes, options and contents of disks; disks of a linked clone refer to those of the snapshot. As
+// in vSphere a network card keeps its address only if that was set by hand.
 func (l *lab) completeClone(ctx *simulator.Context, source, clone *machine, spec *types.VirtualMachineCloneSpec) {
 	ctx.WithLock(clone, func() {
 		extraConfig := slices.Clone(clone.Config.ExtraConfig)
@@ -192,6 +195,13 @@ func (l *lab) completeClone(ctx *simulator.Context, source, clone *machine, spec
 			{Name: "config.annotation", Val: annotation}, {Name: "summary.config.annotation", Val: annotation},
 		})
 	})
+	for _, device := range object.VirtualDeviceList(clone.Config.Hardware.Device).SelectByType((*types.VirtualEthernetCard)(nil)) {
+		card := device.(types.BaseVirtualEthernetCard).GetVirtualEthernetCard()
+		if card.AddressType != string(types.VirtualEthernetCardMacTypeManual) {
+			sum := sha256.Sum256(fmt.Append(nil, clone.Config.InstanceUuid, card.Key))
+			card.MacAddress = fmt.Sprintf("00:50:56:%02x:%02x:%02x", 0x80|sum[0]&0x3f, sum[1], sum[2]) // a vCenter's own range
+		}
+	}
 	disk := (*types.VirtualDisk)(nil)
 	originals := object.VirtualDeviceList(source.Config.Hardware.Device).SelectByType(disk)
 	copies := object.VirtualDeviceList(clone.Config.Hardware.Device).SelectByType(disk)
