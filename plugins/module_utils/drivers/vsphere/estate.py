@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 from ...errors import Ambiguous, InvalidOption, InvalidState, NotFound, Unsupported
 from . import places
@@ -48,10 +48,14 @@ class Place:
 class Estate:
     """The hosts, pools, folders, datastores and networks of one endpoint."""
 
-    def __init__(self, session: Session) -> None:
-        self._rows: Rows = read_all(session, PATHS)
-        self._places = Places(self._rows, id_of(session.content.rootFolder))
-        self.where = session.host
+    def __init__(self, rows: Rows, root: str, where: str) -> None:
+        self._rows, self.where = rows, where
+        self._places = Places(rows, root)
+
+    @classmethod
+    def read(cls, session: Session) -> Self:
+        """Read them all."""
+        return cls(read_all(session, PATHS), id_of(session.content.rootFolder), session.host)
 
     def row(self, thing: Any) -> Row:
         """Return what was read of an object."""

@@ -25,6 +25,10 @@ class Search:
     names: frozenset[str]
     images: bool
 
+    def finds(self, datastore: str, folder: str) -> bool:
+        """Say whether this looks for images there."""
+        return self.images and (self.datastore, self.folder) == (datastore, folder)
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

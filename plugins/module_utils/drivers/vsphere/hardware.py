@@ -173,17 +173,3 @@ def nic_device(vim: Any, nic: NewNic, key: int) -> Any:
 def added(vim: Any, devices: Iterable[Any]) -> list[Any]:
     """Return what adds these devices."""
     return [vim.vm.device.VirtualDeviceSpec(operation="add", device=device) for device in devices]
-
-
-def check_mac(nic: NicSpec) -> None:
-    """Refuse an address that vSphere keeps for itself.
-
-    "Static MAC Addresses" in vSphere Networking: of VMware's own prefix only 00:50:56:00:00:00 to 00:50:56:3f:ff:ff
-    may be given by hand; 00:0c:29 and 00:05:69 are for addresses that hosts generate.
-    """
-    mac = nic.mac or ""
-    if mac.startswith(("00:0c:29", "00:05:69")) or (mac.startswith("00:50:56") and int(mac[9:11], 16) > 0x3F):  # noqa: PLR2004
-        raise InvalidOption(
-            f"nics: vSphere keeps {mac} for addresses that it chooses itself; of its own prefixes, 00:50:56:00:00:00"
-            " to 00:50:56:3f:ff:ff may be given"
-        )
