@@ -74,8 +74,8 @@ lab-down: ## end them and leave nothing behind
 lab: venv
 	@[ -e $(LAB_FILE) ] || $(MAKE) --no-print-directory lab-up
 
-bench: venv lab ## compare with other collections
-	python -m tests.benchmarks
+bench: venv lab ## compare with other collections on BACKEND
+	python -m tests.benchmarks $(BACKEND)
 
 matrix: venv ## write docs/support-matrix.md from what conformance found (CHECK=--check only compares)
 	PYTHONPATH=.collections python -m tests.conformance.matrix $(CHECK)

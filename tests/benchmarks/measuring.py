@@ -5,7 +5,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -15,10 +15,11 @@ from tests.lab.commands import LabError
 
 @dataclass(frozen=True)
 class Cost:
-    """User and system time of a process tree, and how long one has to wait for it."""
+    """User and system time of a process tree, how long one waits for it, and the memory of its largest process."""
 
     cpu_seconds: float
     wall_seconds: float
+    peak_bytes: float
 
 
 def cost_of(argv: Sequence[str]) -> Cost:
@@ -32,17 +33,19 @@ def cost_of(argv: Sequence[str]) -> Cost:
         if process.returncode:
             said.seek(0)
             raise LabError(f"{' '.join(argv)}: {said.read().decode(errors='replace')}")
-    return Cost(usage.ru_utime + usage.ru_stime, wall)
+    return Cost(usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss * 1024)
 
 
 def medians(costs: Sequence[Cost]) -> Cost:
     """Return the median of each figure."""
-    return Cost(median(cost.cpu_seconds for cost in costs), median(cost.wall_seconds for cost in costs))
+    return Cost(
+        median(cost.cpu_seconds for cost in costs),
+        median(cost.wall_seconds for cost in costs),
+        median(cost.peak_bytes for cost in costs),
+    )
 
 
-def in_turn(programs: Mapping[str, Sequence[str]], rounds: int) -> dict[str, Cost]:
-    """Run each once to warm up, then all in turn, so that what disturbs the machine disturbs all of them."""
-    for argv in programs.values():
-        cost_of(argv)
-    costs = [{name: cost_of(argv) for name, argv in programs.items()} for _round in range(rounds)]
+def in_turn(programs: Mapping[str, Sequence[str]], rounds: int, run: Callable[..., Cost] = cost_of) -> dict[str, Cost]:
+    """Run all in turn, so that what disturbs the machine disturbs all of them."""
+    costs = [{name: run(argv) for name, argv in programs.items()} for _round in range(rounds)]
     return {name: medians([cost[name] for cost in costs]) for name in programs}

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.benchmarks.measuring import Cost, in_turn
-from tests.benchmarks.rivals import ENVIRONMENT, WORK, plain, program
+from tests.benchmarks.libvirt.plaintext import plain
+from tests.benchmarks.measuring import Cost, cost_of, in_turn
+from tests.benchmarks.rivals import ENVIRONMENT, WORK, program
 from tests.lab.client import Lab
 from tests.lab.commands import LabError
 
@@ -43,7 +44,10 @@ def rows_of(vms: int, rounds: int) -> list[Row]:
     subprocess.run([sys.executable, "-m", "tests.lab", "fleet", str(vms)], check=True, stdout=subprocess.DEVNULL)
     lab = Lab()
     direct, counted = (plain(lab.connection(name)) for name in ("fleet", "fleet-proxy"))
-    costs = in_turn({name: listing(name, vms, direct) for name in SOURCES}, rounds)
+    programs = {name: listing(name, vms, direct) for name in SOURCES}
+    for argv in programs.values():
+        cost_of(argv)  # to warm up
+    costs = in_turn(programs, rounds)
     counts = {name: calls(lab, listing(name, vms, counted), vms) for name in (OURS, DETAILED, THEIRS)}
     return [Row(vms, name, costs[name], *counts.get(name, ())) for name in SOURCES]
 

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import libvirt
-
+from tests.benchmarks.libvirt.plaintext import plain
 from tests.benchmarks.measuring import Cost, cost_of, medians
-from tests.benchmarks.rivals import WORK, plain, program
+from tests.benchmarks.rivals import WORK, program
 from tests.lab.client import Lab
 from tests.lab.commands import LabError
 
