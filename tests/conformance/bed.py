@@ -21,8 +21,8 @@ PREFIX = "conf-"
 class Start:
     """How a VM is when a test begins.
 
-    `kind`: `empty` has no system on its disk, `guest` one that shuts down when asked, `agent` one that also answers,
-    `deaf` nothing to ask it by.
+    `kind`: `empty` has no system on its disk, or one that does not obey, `guest` one that shuts down when asked,
+    `agent` one that also answers, `deaf` nothing to ask it by.
     `snapshots` are names, each below the one before.
     """
 
@@ -41,6 +41,7 @@ class Bed(ABC):
     column: ClassVar[str | None]  # of the page's table of capabilities
     drivers: OpenDriver | None = None  # instead of the registry's
     hosts: tuple[str, ...]
+    labels: ClassVar[dict[str, list[str]]] = {"role": ["web", "x"], "n": ["1"]}  # what a VM can carry
     _names = 0
 
     @abstractmethod

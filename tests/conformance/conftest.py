@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One suite for every backend: `pytest tests/conformance --backend libvirt|libvirt-test|memory`."""
+"""One suite for every backend: `pytest tests/conformance --backend memory`, or another of BACKENDS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.conformance.results import Results
 
 RESULTS = pytest.StashKey[Results]()
 PARTLY = pytest.StashKey[bool]()
-BACKENDS = ("memory", "libvirt", "libvirt-test")
+BACKENDS = ("memory", "libvirt", "libvirt-test", "vsphere", "vsphere-esx")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +36,14 @@ def bed_of(backend: str) -> Bed:
             from tests.conformance.backends.libvirt_test import LibvirtTestBed
 
             return LibvirtTestBed()
+        case "vsphere":
+            from tests.conformance.backends.vsphere import VsphereBed
+
+            return VsphereBed()
+        case "vsphere-esx":
+            from tests.conformance.backends.vsphere import EsxBed
+
+            return EsxBed()
     from tests.conformance.backends.memory import MemoryBed
 
     return MemoryBed()

@@ -8,7 +8,12 @@ from itertools import product
 
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import InvalidState, NotFound
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import (
+    CrossvirtError,
+    InvalidState,
+    NotFound,
+    Unsupported,
+)
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Part, Ref, Vm
 
 from tests.conformance.bed import Bed, Start
@@ -36,13 +41,22 @@ def found(driver: Driver, name: str, *parts: Part) -> Vm:
     return vm
 
 
+def is_claimed(driver: Driver, method: str) -> bool:
+    """Say whether a driver can do this at all; what is no capability every driver can."""
+    return method not in list(Capability) or driver.refuses(Capability(method)) is None
+
+
 @pytest.mark.parametrize(("method", "state"), [pair for pair in product(EFFECTS, STARTS) if pair not in OPEN], ids=str)
 def test_a_call_works_is_harmless_or_is_refused(bed: Bed, driver: Driver, method: str, state: str) -> None:
     vm = bed.vm(Start(state))
     vm_id = found(driver, vm).id
     allowed, goal = EFFECTS[method]
     assert bed.state(vm) == state
-    if state in allowed or state == goal:
+    if not is_claimed(driver, method):
+        with pytest.raises(Unsupported):
+            getattr(driver, method)(vm_id).result(SECONDS)
+        assert bed.state(vm) == state
+    elif state in allowed or state == goal:
         assert getattr(driver, method)(vm_id).result(SECONDS) is None
         assert bed.state(vm) == (goal or state)
     else:
@@ -79,7 +93,8 @@ def test_a_guest_that_cannot_hear_is_refused_by_name(
 
 @pytest.mark.parametrize("method", [*EFFECTS, "shutdown"])
 def test_an_unknown_vm_is_not_found(driver: Driver, method: str) -> None:
-    with pytest.raises(NotFound):
+    expected: type[CrossvirtError] = NotFound if is_claimed(driver, method) else Unsupported
+    with pytest.raises(expected):
         getattr(driver, method)("00000000-0000-4000-8000-00000000dead").result(SECONDS)
 
 

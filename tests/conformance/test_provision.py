@@ -39,7 +39,7 @@ def test_a_new_vm_is_what_was_asked_for(bed: Bed, name: str) -> None:
     words = bed.words()
     mib = 1024 * 1024
     disks = [{"size_bytes": 2 * mib, "storage": words["storage"]}, {"size_bytes": 3 * mib, "storage": words["storage"]}]
-    asked = {"cpus": 2, "memory_bytes": 64 * mib, "notes": "<b>&amp;\nü", "labels": {"role": ["web", "x"], "n": ["1"]}}
+    asked = {"cpus": 2, "memory_bytes": 64 * mib, "notes": "<b>&amp;\nü", "labels": bed.labels}
     made = make(bed, name, **asked, disks=disks, nics=[{"network": words["network"], "mac": "52:54:00:c0:ff:ee"}])
     assert bed.exists(name)
     assert bed.state(name) == made["after"]["state"] == "stopped"

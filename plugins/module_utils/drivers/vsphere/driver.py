@@ -12,6 +12,7 @@ from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, S
 from ...support import transitions
 from ...support.transitions import Transition
 from . import rights, snapshots
+from .asking import ask_to_shut_down
 from .building import Building
 from .drafts import Drafter, VsphereDraft
 from .reading import Reader
@@ -110,8 +111,7 @@ class VsphereDriver(Driver):
 
     def shutdown(self, vm_id: str) -> Operation:
         """Ask VMware Tools; they do not say when they are done."""
-        doing = f"asking to shut down the guest of {self.name(vm_id)}"
-        return self.tasks.call(doing, self.vm(vm_id).ShutdownGuest, transitions.SHUTDOWN.goal)
+        return ask_to_shut_down(self.session, self.tasks, self.vm(vm_id), self.name(vm_id))
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what needs a vCenter, and what was read of the VM and its snapshots."""
