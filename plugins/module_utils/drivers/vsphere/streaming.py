@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Callable
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
@@ -43,7 +44,7 @@ class Streaming:
         def read() -> Any:
             return soap().SoapResponseDeserializer(self._stub).Deserialize(data, info.result)
 
-        if status == 200:  # noqa: PLR2004
+        if status == HTTPStatus.OK:
             try:
                 return Page(data, self._stub)
             except (ExpatError, LookupError, TypeError, ValueError, AttributeError):
@@ -64,7 +65,7 @@ class Streaming:
             connection.request("POST", stub.path, request, headers)
             answer = connection.getresponse()
             data = answer.read()
-            if answer.status not in (200, 500):
+            if answer.status not in (HTTPStatus.OK, HTTPStatus.INTERNAL_SERVER_ERROR):
                 raise HTTPException(f"{answer.status} {answer.reason}")
         except BaseException:
             connection.close()
