@@ -48,8 +48,8 @@ lint: venv ## formats, types, licences, changelog, and Ansible's production prof
 unit: venv ## tests that need no hypervisor
 	$(PYTEST) tests/unit
 
-conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test, memory)
-	$(if $(filter libvirt-test memory,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
+conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test, vsphere, vsphere-esx, memory)
+	$(if $(filter libvirt,$(BACKEND)),@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/conformance --backend $(BACKEND)
 
 integration: venv ## playbooks against the lab of BACKEND; vsphere starts simulators of its own

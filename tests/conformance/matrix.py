@@ -17,7 +17,12 @@ from tests.conformance.results import KINDS, Results, load
 from tests.unit.contract_page import SECTIONS, words
 
 PAGE = Path(__file__).parents[2] / "docs" / "support-matrix.md"
-BACKENDS = {"libvirt": "libvirt QEMU/KVM", "libvirt-test": "libvirt test driver"}
+BACKENDS = {
+    "libvirt": "libvirt QEMU/KVM",
+    "libvirt-test": "libvirt test driver",
+    "vsphere": "vSphere vCenter",
+    "vsphere-esx": "vSphere ESXi",
+}
 TOP = """\
 # Support matrix
 
@@ -37,8 +42,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     return "".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |\n" for line in lines)
 
 
-def claims(driver: type[Driver]) -> dict[str, bool]:
-    """Return which capabilities a driver claims."""
+def claims(backend: str) -> dict[str, bool]:
+    """Return which capabilities the driver of a backend claims."""
+    driver = driver_class(backend.partition("-")[0])
     return {one.value: getattr(driver, one) is not getattr(Driver, one) for one in Capability}
 
 
@@ -47,10 +53,7 @@ def capabilities(results: dict[str, Results]) -> str:
     rows = []
     for row in SECTIONS["10. Capabilities"].rows:
         (name,) = words(row["capability"])
-        cells = [
-            results[backend].refused.get(name, "yes" if claims(driver_class("libvirt"))[name] else "no")
-            for backend in BACKENDS
-        ]
+        cells = [results[backend].refused.get(name, "yes" if claims(backend)[name] else "no") for backend in BACKENDS]
         rows.append([f"`{name}`", row["meaning"], *cells])
     return table(["capability", "meaning", *BACKENDS.values()], rows)
 
@@ -65,7 +68,7 @@ def parts(results: dict[str, Results]) -> Iterator[str]:
         (BACKENDS[backend], what, reason)
         for backend, found in results.items()
         for what, reason in sorted(found.refused.items())
-        if what not in claims(driver_class("libvirt"))
+        if what not in claims(backend)
     ]
     yield table(["backend", "what", "reason"], refused)
     yield "\n## Proved\n\n"

@@ -13,7 +13,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import A
 
 FOLDER = Path(__file__).parents[2] / ".build" / "results"
 KINDS = ("passed", "refused as unsupported", "skipped", "failed")
-NAMES = re.compile(r"\S*conf-[\w.-]*\w")  # of the suite's own VMs and disks
+NAMES = re.compile(r"\S*conf-[\w.-]*\w|127\.[\d.]+:\d+")  # of the suite's own VMs, disks and endpoints
 
 
 @dataclass

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
 
 from tests.conformance.bed import Bed, Start
 from tests.conformance.results import Results
@@ -64,7 +65,7 @@ def test_a_disk_made_from_an_image_holds_the_image(bed: Bed, name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["full", "linked"])
 def test_a_copy_holds_what_its_source_holds(
-    bed: Bed, name: str, mode: str, results: Results, request: pytest.FixtureRequest
+    bed: Bed, driver: Driver, name: str, mode: str, results: Results, request: pytest.FixtureRequest
 ) -> None:
     source = bed.vm(Start("stopped", "agent"))
     bed.write(source, "of the source")
@@ -72,6 +73,10 @@ def test_a_copy_holds_what_its_source_holds(
     options = {"name": name, "host": bed.words()["host"], "clone": {"source": {"name": source}, "mode": mode}}
     volumes = bed.volumes()
     result = bed.run("vm", options)
+    if refused := driver.refuses(Capability.CLONE):
+        assert (result["error"], bed.volumes(), bed.exists(name)) == ("Unsupported", volumes, False)
+        assert refused in result["msg"]
+        return
     if result.get("error") == "Unsupported" and mode == "linked":
         results.refuse(request.node.nodeid, "a linked clone of a VM that can write to its disks", result["msg"])
         assert (bed.volumes(), bed.exists(name)) == (volumes, False)

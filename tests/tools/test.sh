@@ -30,6 +30,8 @@ step sanity CORES="${FULL:+2.18 newest }2.19"
 step importer
 step conformance BACKEND=memory
 step conformance BACKEND=libvirt-test
+step conformance BACKEND=vsphere
+step conformance BACKEND=vsphere-esx
 step integration BACKEND=vsphere
 
 # 3: this machine cannot have a lab, as it then says.

@@ -24,6 +24,10 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection imp
     settle,
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.driver import (
+    NEEDS_VCENTER,
+    VsphereDriver,
+)
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Vm
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.power import ShutdownPolicy, plan_power
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
@@ -262,11 +266,22 @@ def test_capabilities_are_those_of_the_driver_contract() -> None:
 def test_libvirt_claims_what_the_page_says(row: Row) -> None:
     capability = Capability(words(row["capability"])[0])
     libvirt = driver_class("libvirt")
-    overridden = getattr(libvirt, capability) is not getattr(Driver, capability)
-    assert row["libvirt QEMU/KVM"] == ("claimed" if overridden else "refused")
+    assert row["libvirt QEMU/KVM"] == claim(libvirt, capability)
     test_driver = libvirt.connect(
         settle({"type": "libvirt", "hosts": ["test:///default"]}, {}).settings, "test:///default"
     )
     refused = test_driver.refuses(capability)
     test_driver.close()
     assert row["libvirt test driver"] == ("refused" if refused else "claimed")
+
+
+@pytest.mark.parametrize("row", SECTIONS["10. Capabilities"].rows, ids=lambda row: words(row["capability"])[0])
+def test_vsphere_claims_what_the_page_says(row: Row) -> None:
+    capability = Capability(words(row["capability"])[0])
+    assert row["vSphere vCenter"] == claim(VsphereDriver, capability)
+    assert row["vSphere ESXi"] == ("refused" if capability in NEEDS_VCENTER else row["vSphere vCenter"])
+
+
+def claim(driver: type[Driver], capability: Capability) -> str:
+    """Return what the page has to say of a capability: overriding the method is the claim."""
+    return "claimed" if getattr(driver, capability) is not getattr(Driver, capability) else "refused"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any, Self
 
 from ...driver import Capability, Driver, Operation
-from ...errors import CrossvirtError, NotFound
+from ...errors import CrossvirtError, NotFound, Unsupported
 from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, SnapshotKind, Storage, Vm, VmSpec, Wanted
 from ...support import transitions
 from ...support.transitions import Transition
@@ -163,6 +163,8 @@ class VsphereDriver(Driver):
 
     def clone(self, draft: Draft) -> Operation:
         """Have the vCenter copy it."""
+        if reason := self.refuses(Capability.CLONE):
+            raise Unsupported(reason)
         return self.create(draft)
 
     def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
