@@ -37,6 +37,7 @@ type lab struct {
 	busy     busy
 	viewer   string
 	boots    boots
+	making   making
 }
 
 func newLab(service *simulator.Service) *lab {

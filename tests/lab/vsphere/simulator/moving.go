@@ -86,6 +86,11 @@ func (l *lab) relocation(vm *machine, spec *types.VirtualMachineRelocateSpec) (*
 			return nil, &types.ManagedObjectNotFound{Obj: needed}
 		}
 	}
+	if spec.Folder != nil {
+		if _, isFolder := l.registry().Get(*spec.Folder).(*simulator.Folder); !isFolder {
+			return nil, &types.InvalidArgument{InvalidProperty: "spec.folder"}
+		}
+	}
 	if reason := l.checkDevices(spec.DeviceChange, l.hostsOf(vm), vm); reason != nil {
 		return nil, reason
 	}

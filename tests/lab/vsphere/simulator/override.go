@@ -23,6 +23,7 @@ var answers = map[string]answerer{
 	"AuthorizationManager.HasUserPrivilegeOnEntities":   (*lab).hasPrivileges,
 	"Folder.CreateFolder":                               (*lab).createFolder,
 	"PropertyCollector.Fetch":                           (*lab).fetch,
+	"PropertyCollector.RetrievePropertiesEx":            (*lab).retrieve,
 	"SessionManager.AcquireCloneTicket":                 (*lab).acquireCloneTicket,
 	"Task.CancelTask":                                   (*lab).cancelTask,
 	"VirtualMachine.AnswerVM":                           (*lab).answerQuestion,

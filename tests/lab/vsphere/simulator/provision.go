@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/vmware/govmomi/object"
 	"github.com/vmware/govmomi/simulator"
@@ -43,9 +44,23 @@ func (l *lab) planCreate(j *job) fault {
 	}
 	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
 		l.completeDevices(spec.DeviceChange, l.datacenterOf(folder), nil)
-		return simulated(j.method)(ctx)
+		return l.make(ctx, j, spec.Name)
 	}
 	return nil
+}
+
+// making is which VM is being made; the simulator can make one at a time only.
+type making struct {
+	mutex sync.Mutex
+	name  string
+}
+
+// make lets the simulator make a VM of this name.
+func (l *lab) make(ctx *simulator.Context, j *job, name string) (types.AnyType, fault) {
+	l.making.mutex.Lock()
+	defer l.making.mutex.Unlock()
+	l.making.name = name
+	return simulated(j.method)(ctx)
 }
 
 // hostsFor lists the hosts on which a VM of a pool may be: all, or the one that was chosen.
@@ -90,6 +105,7 @@ func (l *lab) planRegister(j *job) fault {
 		}
 		return nil
 	}
+	j.work = func(ctx *simulator.Context) (types.AnyType, fault) { return l.make(ctx, j, body.Name) }
 	return nil
 }
 
@@ -128,7 +144,7 @@ func (l *lab) planClone(j *job) fault {
 		if spec.Config != nil {
 			l.completeDevices(spec.Config.DeviceChange, l.datacenterOf(j.vm), j.vm)
 		}
-		made, reason := simulated(j.method)(ctx)
+		made, reason := l.make(ctx, j, body.Name)
 		if reason != nil {
 			return nil, reason
 		}

@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+
 	"github.com/vmware/govmomi/simulator"
 	"github.com/vmware/govmomi/vim25/methods"
 	"github.com/vmware/govmomi/vim25/mo"
@@ -10,9 +12,11 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// PutObject completes a new VM: pyvmomi cannot read an enumeration without a value.
+// PutObject completes a new VM: pyvmomi cannot read an enumeration without a value, and the simulator panics at a VM
+// without a name when it looks for another.
 func (l *lab) PutObject(_ *simulator.Context, object mo.Reference) {
 	if vm, isMachine := object.(*machine); isMachine {
+		vm.Name = cmp.Or(vm.Name, l.making.name, vm.Self.Value)
 		for _, runtime := range []*types.VirtualMachineRuntimeInfo{&vm.Runtime, &vm.Summary.Runtime} {
 			runtime.FaultToleranceState = types.VirtualMachineFaultToleranceStateNotConfigured
 			runtime.RecordReplayState = types.VirtualMachineRecordReplayStateInactive
@@ -21,6 +25,21 @@ func (l *lab) PutObject(_ *simulator.Context, object mo.Reference) {
 }
 
 func (l *lab) RemoveObject(*simulator.Context, ref) {}
+
+// retrieve fails as a whole where a property does not exist, as vSphere does; the simulator notes it at each object.
+func (l *lab) retrieve(ctx *simulator.Context, target mo.Reference, method *simulator.Method) soap.HasFault {
+	answer := pass(ctx, target, method)
+	if body := answer.(*methods.RetrievePropertiesExBody); body.Res != nil && body.Res.Returnval != nil {
+		for _, object := range body.Res.Returnval.Objects {
+			for _, missing := range object.MissingSet {
+				if reason, wrong := missing.Fault.Fault.(*types.InvalidProperty); wrong {
+					return refuse(reason)
+				}
+			}
+		}
+	}
+	return answer
+}
 
 type FetchResponse struct {
 	Returnval types.AnyType `xml:"returnval,omitempty,typeattr"`
