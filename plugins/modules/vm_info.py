@@ -63,7 +63,7 @@ vms:
     template: {description: Whether it is a template., type: bool, returned: always}
     cpus: {description: The number of virtual CPUs., type: int, returned: always}
     memory_bytes: {description: The memory in bytes., type: int, returned: always}
-    labels: {description: Lists of values by key., type: dict, returned: if gathered}
+    labels: {description: Sorted lists of values by key., type: dict, returned: if gathered}
     config: {description: "Its guest_os, notes, firmware, secure_boot, hardware.", type: dict, returned: if gathered}
     disks: {description: The drives in their order., type: list, elements: dict, returned: if gathered}
     nics: {description: The NICs in their order., type: list, elements: dict, returned: if gathered}

@@ -129,10 +129,10 @@ def config(domain: ET.Element) -> Config:
 
 def labels(domain: ET.Element) -> dict[str, list[str]]:
     """Return our labels from the definition's metadata."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, set[str]] = {}
     for label in domain.iterfind(f"metadata/{{{LABELS}}}labels/{{{LABELS}}}label"):
-        found.setdefault(label.get("key", ""), []).append(label.text or "")
-    return found
+        found.setdefault(label.get("key", ""), set()).add(label.text or "")
+    return {key: sorted(values) for key, values in found.items()}
 
 
 def nics(domain: ET.Element) -> tuple[Nic, ...]:

@@ -39,6 +39,4 @@ class LabelReader:
 
 def merged(tags: Mapping[str, list[str]], attributes: Mapping[str, list[str]]) -> Labels:
     """Return both as one; a value that both have counts once."""
-    return {
-        key: list(dict.fromkeys([*tags.get(key, ()), *attributes.get(key, ())])) for key in sorted({*tags, *attributes})
-    }
+    return {key: sorted({*tags.get(key, ()), *attributes.get(key, ())}) for key in sorted({*tags, *attributes})}
