@@ -91,7 +91,7 @@ def playbooks(simulator: Simulator, uuid: str) -> dict[str, tuple[str, int]]:
     """Write a playbook for each way, and return the paths, each with the number of VMs that it starts."""
     ours = {"hypervisor": simulator.connection(), "state": "running"}
     community = {**login(simulator), "state": "powered-on"}
-    vmware = {**login(simulator), "state": "powered-on"}
+    vmware = community | {"datacenter": "DC0"}
     item: dict[str, Any] = {"name": "{{ item }}"}
     theirs = ("community.vmware.vmware_guest_powerstate", community), ("vmware.vmware.vm_powerstate", vmware)
     loops = [{module: options | item, "loop": NAMES} for module, options in theirs]
