@@ -72,6 +72,9 @@ class Driver(ABC):
     def close(self) -> None:
         """Log out; harmless when the connection is already gone."""
 
+    def hang_up(self) -> None:  # noqa: B027 - not every library can
+        """Log out from another thread, because a call hangs in the endpoint's own; do nothing where that is unsafe."""
+
     @property
     @abstractmethod
     def identity(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from typing import Self, TypeVar
 
@@ -12,7 +13,7 @@ from .connection import Connection
 from .driver import Driver
 from .errors import Ambiguous, BackendError, ConnectionFailed, CrossvirtError, NotFound, Timeout
 from .model import Part, PowerState, Ref, Vm, Wanted
-from .support.workers import Worker
+from .support.workers import Worker, start
 
 T = TypeVar("T")
 CALL_SECONDS = 300  # no read of a fleet takes that long: what does is a host that hangs
@@ -32,14 +33,15 @@ class Endpoint:
     async def open(self, driver: type[Driver], connection: Connection) -> Self:
         """Connect within the connect timeout, which is real also where the library's own call has none."""
         seconds = connection.settings["connect_timeout_seconds"]
+        connecting = self._worker.submit(lambda: driver.connect(connection.settings, self.host))
         try:
             async with asyncio.timeout(seconds):
-                self.driver = await self._run(lambda: driver.connect(connection.settings, self.host))
+                self.driver = await self._end_of(connecting)
         except TimeoutError as error:
             raise ConnectionFailed(f"{self.host} did not answer within {seconds:g} seconds") from error
         finally:
             if not self.driver:
-                self._worker.end()
+                await self._give_up(connecting)
         return self
 
     async def call(self, method: Callable[[Driver], T], seconds: float = CALL_SECONDS) -> T:
@@ -49,22 +51,37 @@ class Endpoint:
             raise ConnectionFailed(f"{self.host} is not connected")
         try:
             async with asyncio.timeout(seconds):
-                return await self._run(lambda: method(driver))
+                return await self._end_of(self._worker.submit(lambda: method(driver)))
         except TimeoutError as error:
             raise Timeout(f"{self.host} did not answer within {seconds:g} seconds") from error
 
     async def close(self) -> None:
-        """Log out; a host that does not let go is left to the end of the process."""
+        """Log out, also while a call hangs; a host that does not let go is left to the end of the process."""
         try:
             await self.call(lambda driver: driver.close(), CLOSE_SECONDS)
         except CrossvirtError:
-            return
+            if self.driver:
+                ended: Future[None] = Future()
+                start(ended, self.driver.hang_up)
+                await asyncio.wait({asyncio.wrap_future(ended)}, timeout=CLOSE_SECONDS)
         finally:
             self._worker.end()
 
-    async def _run(self, call: Callable[[], T]) -> T:
+    async def _give_up(self, connecting: Future[Driver]) -> None:
+        """Log out if the connection still comes about; who was told to stop, and ends, waits a moment for that."""
+
+        def log_out() -> None:
+            if not connecting.cancelled() and not connecting.exception():
+                connecting.result().close()
+
+        logged_out = self._worker.submit(log_out)
+        self._worker.end()
+        if (this := asyncio.current_task()) and this.cancelling():
+            await asyncio.wait({asyncio.wrap_future(logged_out)}, timeout=CLOSE_SECONDS)
+
+    async def _end_of(self, running: Future[T]) -> T:
         try:
-            return await asyncio.wrap_future(self._worker.submit(call))
+            return await asyncio.wrap_future(running)
         except (CrossvirtError, asyncio.CancelledError):
             raise
         except Exception as error:

@@ -74,6 +74,10 @@ class MemoryDriver(Driver):
         time.sleep(self.site.close_seconds)
         self.world.calls.append("close")
 
+    def hang_up(self) -> None:
+        """Only say so."""
+        self.world.calls.append("hang_up")
+
     @property
     def identity(self) -> str:
         """The host's name, or that of its pool."""
@@ -308,7 +312,7 @@ class MemoryDriver(Driver):
         uuid = str(uuid4())
         machine = Machine(
             spec.name,
-            draft.host,
+            str(draft.host),
             uuid,
             uuid,
             cpus=spec.cpus or 1,

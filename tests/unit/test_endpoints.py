@@ -17,6 +17,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import 
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Ref, Selection
 
+from tests.lab.commands import wait_until
 from tests.unit.harness import connection_to, play
 from tests.unit.memory import drivers_of
 from tests.unit.world import World
@@ -220,6 +221,43 @@ def test_a_host_that_does_not_let_go_is_left() -> None:
     begun = time.monotonic()
     assert "error" not in play(world, "vm_info")
     assert time.monotonic() - begun < module.CLOSE_SECONDS + 1
+
+
+def test_a_connection_that_comes_too_late_is_closed() -> None:
+    world = World("kvm1")
+    world.sites["kvm1"].connect_seconds = 0.2
+    with pytest.raises(ConnectionFailed, match=r"within 0\.1 seconds"):
+        asyncio.run(opened(world, connect_timeout_seconds=0.1))
+    wait_until(lambda: world.calls.count("close") == 1, "its end", 5)
+
+
+def test_who_is_told_to_stop_while_connecting_logs_out() -> None:
+    world = World("kvm1")
+    world.sites["kvm1"].connect_seconds = 0.2
+
+    async def stopped() -> None:
+        connecting = asyncio.ensure_future(opened(world))
+        await asyncio.sleep(0.05)
+        connecting.cancel()
+        await asyncio.wait([connecting])
+        assert connecting.cancelled()
+
+    asyncio.run(stopped())
+    assert world.calls.count("close") == 1
+
+
+def test_who_ends_while_a_call_hangs_hangs_up() -> None:
+    world = World("kvm1")
+
+    async def ended() -> None:
+        (member,) = (await opened(world)).members
+        world.sites["kvm1"].read_seconds = 60
+        with pytest.raises(Timeout):
+            await member.call(lambda driver: driver.find_vms(Selection()), seconds=0.1)
+        await member.close()
+
+    asyncio.run(ended())
+    assert world.calls.count("hang_up") == 1
 
 
 def test_an_endpoint_is_not_called_before_it_is_open() -> None:

@@ -83,6 +83,12 @@ def test_nothing_is_planned_from_a_state_that_is_none(current: PowerState, desir
         plan_power(vm(current), desired, ShutdownPolicy(method="hard"))
 
 
+def test_why_nobody_can_tell_is_said() -> None:
+    lost = vm(PowerState.UNKNOWN, state_reason="its host does not answer")
+    with pytest.raises(InvalidState, match=r"web1 is unknown .*: its host does not answer"):
+        plan_power(lost, "running", ShutdownPolicy())
+
+
 @pytest.mark.parametrize(
     ("current", "desired", "method", "refused"),
     [

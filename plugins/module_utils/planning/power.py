@@ -94,9 +94,11 @@ def plan_power(
 
 
 def hint(vm: Vm, desired: str) -> str:
-    """Say what to do instead, where there is something."""
+    """Say why, or what to do instead, where that is known."""
     if vm.state is PowerState.SUSPENDED and desired in ("stopped", "restarted"):
         return ": its saved memory would be lost; discard_state: true allows that"
+    if vm.state is PowerState.UNKNOWN and vm.state_reason:
+        return f": {vm.state_reason}"
     return ""
 
 

@@ -47,6 +47,10 @@ class VsphereDriver(Driver):
         self.tasks.close()
         self.session.close()
 
+    def hang_up(self) -> None:
+        """Log out over a connection of its own."""
+        self.close()
+
     @property
     def identity(self) -> str:
         """The vCenter's own uuid, else that of the host."""

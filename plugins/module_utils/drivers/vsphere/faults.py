@@ -83,7 +83,7 @@ def explained(fault: Any) -> str:
     name = name_of(fault)
     if is_a(fault, "NoPermission") and getattr(fault, "privilegeId", None):
         return f"the account lacks the privilege {fault.privilegeId}{place_of(fault)} ({name})"
-    texts = [getattr(fault, "reason", None), getattr(fault, "msg", None)]
+    texts = [getattr(fault, key, None) for key in ("reason", "text", "msg")]  # `text` is that of a pending question
     texts += [getattr(one, "message", None) for one in getattr(fault, "faultMessage", None) or ()]
     told = list(dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip()))
     return f"{'; '.join(told)} ({name})" if told else name
