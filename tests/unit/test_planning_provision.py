@@ -97,7 +97,7 @@ def test_a_vm_that_is_as_asked_stays_as_it_is(options: dict[str, Any]) -> None:
         ({"guest_os": "fedora40"}, "guest_os", "debian12", "fedora40"),
         ({"notes": ""}, "notes", "hello", ""),
         ({"labels": {}}, "labels", {"role": ["web"]}, {}),
-        ({"labels": {"role": ["db", "web"]}}, "labels", {"role": ["web"]}, {"role": ["web", "db"]}),
+        ({"labels": {"role": ["web", "db"]}}, "labels", {"role": ["web"]}, {"role": ["db", "web"]}),
         ({"host": "kvm2"}, "host", "kvm1", "kvm2"),
         ({"folder": "/prod"}, "folder", None, "/prod"),
         ({"storage": "default"}, "storage", ["default", "fast"], "default"),

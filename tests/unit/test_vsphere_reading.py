@@ -293,7 +293,7 @@ def test_labels_are_tags_and_custom_attributes() -> None:
     attributes = convert.attributes({"customValue": values}, {1: "owner", 2: "note"})
     assert attributes == {"owner": ["ann"]}
     found = label_reading.merged({"role": ["db", "web"], "owner": ["bob", "ann"]}, attributes)
-    assert found == {"owner": ["bob", "ann"], "role": ["db", "web"]}
+    assert found == {"owner": ["ann", "bob"], "role": ["db", "web"]}
 
 
 @pytest.mark.parametrize(
