@@ -21,6 +21,7 @@ NEEDED: tuple[tuple[str, str], ...] = (
     ("create, with an image", "VirtualMachine.Config.AddExistingDisk"),
     ("create, with an image", "Datastore.FileManagement"),
     ("create, clone", "Datastore.AllocateSpace"),
+    ("create, clone", "Datastore.Browse"),
     ("create, clone", "Resource.AssignVMToPool"),
     ("create, clone: nics", "Network.Assign"),
     ("clone", "VirtualMachine.Inventory.CreateFromExisting"),
@@ -30,6 +31,7 @@ NEEDED: tuple[tuple[str, str], ...] = (
     ("labels that are tags", "InventoryService.Tagging.AttachTag"),
     ("delete", "VirtualMachine.Inventory.Unregister"),
     ("delete, with remove: [disks]", "VirtualMachine.Inventory.Delete"),
+    ("delete, with remove: [nvram] alone", "Datastore.FileManagement"),
 )
 
 
