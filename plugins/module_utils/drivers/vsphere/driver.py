@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""VMware vSphere: a vCenter, or a host without one. A map from the contract to calls of the Web Services API."""
+"""VMware vSphere: a vCenter, or a host without one. A map from the contract to calls of the Web Services API.
+
+What few tasks need is imported where they need it: Ansible compiles every import anew in every task.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +14,9 @@ from ...errors import CrossvirtError, NotFound, Unsupported
 from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, SnapshotKind, Storage, Vm, VmSpec, Wanted
 from ...support import transitions
 from ...support.transitions import Transition
-from . import rights, snapshots
+from . import snapshots
 from .asking import ask_to_shut_down
-from .building import Building
-from .drafts import Drafter, VsphereDraft
 from .reading import Reader
-from .removal import Removal
 from .session import Session
 from .tasks import Tasks
 
@@ -126,6 +126,8 @@ class VsphereDriver(Driver):
 
     def lacking_rights(self) -> list[str]:
         """Return the privileges that are not granted at the root of the inventory."""
+        from . import rights
+
         return rights.lacking(self.session)
 
     def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
@@ -157,10 +159,15 @@ class VsphereDriver(Driver):
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""
+        from .drafts import Drafter
+
         return Drafter(self.session, self.tasks).draft_all(specs)
 
     def create(self, draft: Draft) -> Operation:
         """Copy the images that it begins with, then make the VM."""
+        from .building import Building
+        from .drafts import VsphereDraft
+
         if not isinstance(draft, VsphereDraft):
             raise TypeError(f"{draft} was not drafted by vsphere")
         return Building(self.session, self.tasks, draft).begin()
@@ -173,6 +180,8 @@ class VsphereDriver(Driver):
 
     def delete(self, vm_id: str, remove: Collection[str]) -> Operation:
         """Unregister the VM; with its disks and files if asked."""
+        from .removal import Removal
+
         return Removal(self.session, self.tasks, vm_id, self.name(vm_id), remove).begin()
 
     def vm(self, vm_id: str) -> Any:
