@@ -41,7 +41,7 @@ class Govc:
 
     def __call__(self, *argv: str) -> str:
         """Run a command; return what it printed, stripped. LabError if it fails."""
-        return run(binary("govc"), *argv, environment=self._environment).strip()
+        return run(binary("cli"), *argv, environment=self._environment).strip()
 
     def paths(self, kind: str = "m") -> list[str]:
         """List the inventory paths of everything of a kind, VMs unless another is given."""

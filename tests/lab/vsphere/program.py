@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from functools import cache
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tests.lab.settings import CACHE
 
 HERE = Path(__file__).parent
 NEEDED = (1, 25)  # by govmomi 0.56
+DAY_SECONDS = 24 * 3600
 
 
 @cache
@@ -30,6 +32,9 @@ def binary(name: str) -> Path:
         fresh = path.with_suffix(f".{os.getpid()}")
         build(folder, fresh)
         fresh.replace(path)
+        for older in CACHE.glob(f"{name}-*"):  # whoever runs one keeps it
+            if older.stat().st_mtime < time.time() - DAY_SECONDS:
+                older.unlink(missing_ok=True)
     return path
 
 

@@ -171,7 +171,10 @@ func (l *lab) completeFiles(request any, results *types.HostDatastoreBrowserSear
 	}
 	for i, each := range results.File {
 		name := each.GetFileInfo().Path
-		if capacity := capacityIn(filepath.Join(store.Summary.Url, at.Path, name)); path.Ext(name) == ".vmdk" && !strings.HasSuffix(name, "-flat.vmdk") && capacity > 0 {
+		if path.Ext(name) != ".vmdk" || strings.HasSuffix(name, "-flat.vmdk") {
+			continue
+		}
+		if capacity := capacityIn(filepath.Join(store.Summary.Url, at.Path, name)); capacity > 0 {
 			results.File[i] = &types.VmDiskFileInfo{FileInfo: *each.GetFileInfo(), CapacityKb: capacity / 1024}
 		}
 	}

@@ -1,4 +1,4 @@
-module crossvirt/govc
+module crossvirt/cli
 
 go 1.25.0
 
