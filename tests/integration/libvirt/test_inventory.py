@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 import yaml
 
 from tests.integration.bench import ROOT
+from tests.integration.inventory import read
 from tests.integration.libvirt.bench import Bench
 from tests.lab.commands import wait_until
 
@@ -20,7 +20,6 @@ pytestmark = pytest.mark.usefixtures("alone")
 HOSTS = ("kvm1", "kvm2")
 READING = {"connect_get_all_domain_stats": 1, "connect_list_all_domains": 2}
 Source = Callable[..., str]
-Inventory = dict[str, Any]
 
 
 @pytest.fixture
@@ -45,20 +44,6 @@ def many(bench: Bench) -> Iterator[list[str]]:
     yield list(names)
     for name, host in names.items():
         bench.machines.remove(host, name)
-
-
-def read(bench: Bench, path: str) -> tuple[Inventory, str]:
-    """Return what `ansible-inventory --list` says, with host variables as they are, and its warnings."""
-    code, stdout, stderr = bench.command("ansible-inventory", "-i", path, "--list")
-    assert code == 0, stderr
-    return unmarked(json.loads(stdout)), stderr
-
-
-def unmarked(value: Any) -> Any:
-    """Undo the marks that Ansible prints beside what must not be a template."""
-    if isinstance(value, dict):
-        return value["__ansible_unsafe"] if "__ansible_unsafe" in value else {k: unmarked(v) for k, v in value.items()}
-    return [unmarked(one) for one in value] if isinstance(value, list) else value
 
 
 def test_it_agrees_with_virsh(bench: Bench, source: Source, many: list[str]) -> None:
