@@ -15,6 +15,7 @@ from ...errors import Cancelled, ConnectionFailed, CrossvirtError, NotFound
 from ...support.workers import start
 from . import label_writing
 from .copies import clone_spec
+from .devices import told
 from .drafts import VsphereDraft
 from .hardware import KIB, NewDisk, added, disk_changes, new_vm, nic_devices, settings
 from .session import Session
@@ -112,8 +113,8 @@ class Building:
             try:
                 self._vm = self._found()
             except CrossvirtError as failure:
-                volumes = [f"[{volume.storage}] {volume.volume}" for volume in self._draft.volumes]
-                error.facts["left_behind"] = volumes or [f"[{self._draft.storage}] {self._draft.spec.name}"]
+                volumes = [f"{volume.storage}/{volume.volume}" for volume in self._draft.volumes]
+                error.facts["left_behind"] = volumes or [f"{self._draft.storage}/{self._draft.spec.name}"]
                 raise error from failure
             raise
         self._vm = self._vim.VirtualMachine(vm_id, self._session.stub)
@@ -181,11 +182,11 @@ class Building:
                     delete = partial(manager.DeleteVirtualDisk_Task, name=path, datacenter=place)
                     self._submit(f"removing {path} of", delete).result()
             except CrossvirtError:
-                left.append(path)
+                left.append(told(path))
         if self._vm is not None:
             try:
                 with suppress(NotFound):
                     self._submit("removing", self._vm.Destroy_Task).result()
             except CrossvirtError:
-                left.append(f"[{self._draft.storage}] {self._draft.spec.name}")
+                left.append(f"{self._draft.storage}/{self._draft.spec.name}")
         return left

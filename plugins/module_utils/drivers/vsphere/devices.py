@@ -90,6 +90,11 @@ def place_of(file: str | None) -> tuple[str | None, str | None]:
     return (found["storage"] or None, found["volume"]) if found else (None, file or None)
 
 
+def told(file: str) -> str:
+    """Return a path such as `[datastore1] web1/web1.vmdk` as results name what is left behind."""
+    return "/".join(filter(None, place_of(file)))
+
+
 def chain(drive: Any) -> Iterator[str]:
     """Yield the files that a drive is made of: its own, and all that it builds on."""
     backing = drive.backing

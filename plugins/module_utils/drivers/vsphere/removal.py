@@ -10,6 +10,7 @@ from typing import Any
 from ...driver import Operation
 from ...errors import CrossvirtError
 from ...support.workers import start
+from .devices import told
 from .properties import read_some
 from .session import Session
 from .tasks import Tasks
@@ -75,7 +76,7 @@ class Removal:
         except CrossvirtError:
             return []
         layout = row.get("layoutEx")
-        return [one.name for one in layout.file if one.type == "diskDescriptor"] if layout else []
+        return [told(one.name) for one in layout.file if one.type == "diskDescriptor"] if layout else []
 
     def _nvram_step(self) -> Callable[[], Operation]:
         """Return what deletes the file of the firmware's settings once the VM is forgotten; it is looked up before."""
