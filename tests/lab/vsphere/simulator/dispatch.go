@@ -29,15 +29,16 @@ type (
 type lab struct {
 	mo.ExtensibleManagedObject // the first field, because searches look for such a type inside every object
 
-	service  *simulator.Service
-	calls    calls
-	rules    rules
-	delays   delays
-	sessions sessions
-	busy     busy
-	viewer   string
-	boots    boots
-	making   making
+	service   *simulator.Service
+	listeners listeners
+	calls     calls
+	rules     rules
+	delays    delays
+	sessions  sessions
+	busy      busy
+	viewer    string
+	boots     boots
+	making    making
 }
 
 func newLab(service *simulator.Service) *lab {

@@ -24,6 +24,7 @@ var answers = map[string]answerer{
 	"Folder.CreateFolder":                               (*lab).createFolder,
 	"PropertyCollector.Fetch":                           (*lab).fetch,
 	"PropertyCollector.RetrievePropertiesEx":            (*lab).retrieve,
+	"PropertyCollector.WaitForUpdatesEx":                (*lab).waitForUpdates,
 	"SessionManager.AcquireCloneTicket":                 (*lab).acquireCloneTicket,
 	"Task.CancelTask":                                   (*lab).cancelTask,
 	"VirtualMachine.AnswerVM":                           (*lab).answerQuestion,
