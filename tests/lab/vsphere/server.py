@@ -85,7 +85,11 @@ class Simulator:
         folder = tempfile.TemporaryDirectory(prefix="crossvirt-lab-")
         pki = Path(folder.name)
         place = Place(PRIVATE_ADDRESS, pki, log or pki / "log")
-        started = cls(*launch(layout or Layout(), place, attached=True), pki / "ca.pem")
+        try:
+            started = cls(*launch(layout or Layout(), place, attached=True), pki / "ca.pem")
+        except LabError:
+            folder.cleanup()
+            raise
         started.folder = folder
         return started
 
