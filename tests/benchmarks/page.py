@@ -34,7 +34,7 @@ def machine() -> str:
 
 def table(titles: Sequence[str], rules: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table; an empty title is an empty cell."""
-    return "".join("| " + " | ".join(cells).replace("|  |", "| |") + " |\n" for cells in (titles, rules, *rows))
+    return "".join(f"| {' | '.join(cells)} |\n".replace("  ", " ") for cells in (titles, rules, *rows))
 
 
 def figures(cost: Cost, ours: Cost) -> list[str]:
