@@ -13,6 +13,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vspher
     surroundings,
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.places import Places
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.properties import Rows
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.users import Users
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Address, Disk, Guest, Nic, PowerState, Vm
 from pyVmomi import vim
@@ -199,7 +200,7 @@ def test_nics_name_their_network_whatever_its_kind() -> None:
     kinds = vim.vm.device
     card = kinds.VirtualEthernetCard
     port = vim.dvs.PortConnection(portgroupKey="dvportgroup-5")
-    rows = {
+    rows: Rows = {
         "Network": {"network-1": {"name": "a%2fb"}},
         "DistributedVirtualPortgroup": {"dvportgroup-5": {"name": "dmz", "key": "dvportgroup-5"}},
         "OpaqueNetwork": {"network-o9": {"name": "nsx", "summary": vim.OpaqueNetwork.Summary(opaqueNetworkId="o-9")}},
@@ -251,7 +252,7 @@ def test_who_builds_on_a_disk_or_on_its_snapshots_uses_it() -> None:
 
 
 def test_a_medium_is_nobodys_and_equal_names_in_another_datacenter_are_other_files() -> None:
-    drive = vim.vm.device.VirtualCdrom
+    drive: Any = vim.vm.device.VirtualCdrom
     iso = drive(controllerKey=200, backing=drive.IsoBackingInfo(fileName="[ds1] iso/tools.iso"))
     assert list(users_of({"vm-1": hardware(iso), "vm-2": hardware(iso)})) == [()]
     twin = {**hardware(disk("[ds1] a/a.vmdk")), "parent": "group-elsewhere"}
@@ -319,7 +320,7 @@ def test_free_memory_is_what_is_not_used() -> None:
 
 
 def test_datastores_and_networks_are_those_of_their_hosts() -> None:
-    rows = {
+    rows: Rows = {
         "HostSystem": {"host-1": {"name": "esx1", "datastore": ["datastore-1"], "network": ["dvportgroup-5"]}},
         "Datastore": {
             "datastore-1": {"name": "ds1", "summary.accessible": True, "summary.maintenanceMode": "normal"},

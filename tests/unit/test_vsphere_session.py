@@ -16,6 +16,11 @@ from pyVmomi import vim, vmodl
 SETTINGS: dict[str, Any] = {"validate_certs": True, "connect_timeout_seconds": 1.0}
 
 
+def fault_of(kind: Any, **facts: Any) -> Any:
+    """Return a fault with its facts; pyvmomi's types know faults without any."""
+    return kind(**facts)
+
+
 @pytest.mark.parametrize(
     ("host", "settings", "expected"),
     [
@@ -82,7 +87,7 @@ def test_contradictions_are_refused_before_anything_is_sent(settings: dict[str, 
         (vmodl.fault.ManagedObjectNotFound(), errors.NotFound),
         (vmodl.fault.NotSupported(), errors.Unsupported),
         (vmodl.fault.RequestCanceled(), errors.Cancelled),
-        (vmodl.fault.SystemError(reason="the disk is on fire"), errors.BackendError),
+        (fault_of(vmodl.fault.SystemError, reason="the disk is on fire"), errors.BackendError),
     ],
     ids=lambda value: type(value).__name__.rpartition(".")[2] if isinstance(value, Exception) else "",
 )
@@ -94,16 +99,15 @@ def test_faults_have_our_class(fault: Any, expected: type[errors.CrossvirtError]
 
 
 def test_a_missing_right_is_named_with_its_object() -> None:
-    fault = vim.fault.NoPermission(
-        privilegeId="VirtualMachine.Interact.PowerOn", object=vim.VirtualMachine("vm-42", None)
-    )
+    place = vim.VirtualMachine("vm-42", None)
+    fault = fault_of(vim.fault.NoPermission, privilegeId="VirtualMachine.Interact.PowerOn", object=place)
     error = faults.ours(fault, "vc1", "starting web1")
     assert type(error) is errors.PermissionDenied
     assert "VirtualMachine.Interact.PowerOn on vm-42" in str(error)
 
 
 def test_the_code_of_what_is_unforeseen_is_kept() -> None:
-    error = faults.ours(vmodl.fault.SystemError(reason="the disk is on fire"), "vc1", "starting web1")
+    error = faults.ours(fault_of(vmodl.fault.SystemError, reason="the disk is on fire"), "vc1", "starting web1")
     assert error.facts == {"code": "SystemError"}
     assert "the disk is on fire" in str(error)
 

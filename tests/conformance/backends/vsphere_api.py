@@ -153,5 +153,5 @@ def snapshot_paths(vm: Any) -> list[list[str]]:
 
 def first_disk(vm: Any) -> str:
     """Return the file of a VM's first disk."""
-    disks = [one for one in vm.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk)]
+    disks: list[Any] = [one for one in vm.config.hardware.device if isinstance(one, vim.vm.device.VirtualDisk)]
     return str(disks[0].backing.fileName)
