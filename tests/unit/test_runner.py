@@ -97,9 +97,9 @@ def test_options_that_are_refused_have_a_class(options: dict[str, Any]) -> None:
 
 
 def test_a_type_that_is_not_built_is_unsupported() -> None:
-    result = run("vm_info", {"hypervisor": {"type": "vsphere", "hosts": ["vc1"]}})
+    result = run("vm_info", {"hypervisor": {"type": "hyperv", "hosts": ["hv1"]}})
     assert result["error"] == "Unsupported"
-    assert "vsphere" in result["msg"]
+    assert "hyperv" in result["msg"]
 
 
 SECRET = "ge-hei-m-4711"  # noqa: S105 - of nobody
