@@ -2,6 +2,7 @@
 """One running simulator."""
 
 import json
+import os
 import subprocess
 import tempfile
 from dataclasses import dataclass
@@ -139,6 +140,7 @@ def launch(layout: Layout, place: Place, *, attached: bool) -> tuple[subprocess.
     with place.log.open("a") as errors:
         process = subprocess.Popen(
             [binary("simulator"), *layout.argv(), *places, *users, f"-attached={str(attached).lower()}"],
+            env={**os.environ, "TMPDIR": str(place.pki)},  # whoever ends it clears up after a crash, too
             stdin=subprocess.PIPE if attached else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=errors,
