@@ -54,6 +54,7 @@ class Tasks:
         self._new: SimpleQueue[Pending] = SimpleQueue()
         self._changing = Lock()
         self._view: Any = None
+        self._collector: Any = None
         self._viewed: dict[str, Any] = {}
         self._logins, self._version = 0, ""
         self._shown = Event()
@@ -131,25 +132,28 @@ class Tasks:
             if self._view is None or self._logins != self._session.logins:
                 logins = self._session.logins
                 self._view = self._session.content.viewManager.CreateListView(list(wanted.values()))
-                self._filter(self._view)
-                self._logins, self._version = logins, ""
+                collector = self._collector_of(self._view)
+                self._logins, self._version, self._collector = logins, "", collector
             else:
                 new = [one for key, one in wanted.items() if key not in self._viewed]
                 old = [one for key, one in self._viewed.items() if key not in wanted]
                 self._view.ModifyListView(add=new, remove=old)
             self._viewed = wanted
 
-    def _filter(self, view: Any) -> None:
+    def _collector_of(self, view: Any) -> Any:
+        """Make a collector for one filter alone: its versions count from the start, and nobody else waits for it."""
         query, vim = self._session.vmodl.query.PropertyCollector, self._session.vim
         step = query.TraversalSpec(name="tasks", type=vim.view.ListView, path="view", skip=False)
         wanted = {vim.Task: TASK_PATHS, vim.VirtualMachine: [QUESTION]}
-        self._session.content.propertyCollector.CreateFilter(
+        collector = self._session.content.propertyCollector.CreatePropertyCollector()
+        collector.CreateFilter(
             query.FilterSpec(
                 objectSet=[query.ObjectSpec(obj=view, selectSet=[step], skip=True)],
                 propSet=[query.PropertySpec(type=kind, pathSet=list(paths)) for kind, paths in wanted.items()],
             ),
             partialUpdates=False,
         )
+        return collector
 
     def _wait(self) -> None:
         """Wait for the filter, as long as there is a task to wait for."""
@@ -175,11 +179,12 @@ class Tasks:
         asked = any(one.question for one in self._waiting())
         seconds = QUESTION_SECONDS if asked else WAIT_SECONDS
         options = self._session.vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
-        updates = self._session.content.propertyCollector.WaitForUpdatesEx(self._version, options)
+        collector = self._collector
+        updates = collector.WaitForUpdatesEx(self._version, options)
         for changed in updates.filterSet if updates else ():
             for one in changed.objectSet or ():
                 self._learn(one.obj, {change.name: change.val for change in one.changeSet or ()})
-        if updates:
+        if updates and collector is self._collector:
             self._version = updates.version
         self._report_questions()
 
