@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How creations on vSphere are worked out: what is refused, and what vSphere is then asked for."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -139,8 +140,8 @@ def test_a_disk_that_is_there_is_attached_and_not_made() -> None:
 
 
 def tree(name: str, *below: Any) -> Any:
-    node = vim.vm.SnapshotTree(name=name, childSnapshotList=list(below))
-    node.snapshot = vim.vm.Snapshot(f"snapshot-{name}")
+    node = vim.vm.SnapshotTree(name=name, childSnapshotList=list(below), state="poweredOff", quiesced=False)
+    node.snapshot, node.createTime = vim.vm.Snapshot(f"snapshot-{name}"), datetime(2026, 1, 1, tzinfo=UTC)
     return node
 
 
@@ -180,27 +181,51 @@ def test_a_copy_boots_as_its_source(facts: dict[str, Any]) -> None:
         copies.refuse_changes(VmSpec(**facts), row)
 
 
-@pytest.mark.parametrize(("linked", "move"), [(True, "createNewChildDiskBacking"), (False, "moveAllDiskBackings")])
-def test_a_copy_in_vspheres_words(linked: bool, move: str) -> None:  # noqa: FBT001 - a parameter of the test
-    place = Place(datacenter="dc", folder="vm-1", compute="blue-1", pool="prod", host="host-1", says="")
-    copy = copies.Copy(
+PLACE = Place(datacenter="dc", folder="vm-1", compute="blue-1", pool="prod", host="host-1", says="")
+
+
+def copy_of(*cards: Any, linked: bool = False, cores: int = 1) -> copies.Copy:
+    return copies.Copy(
         source="vm-1",
-        place=place,
+        place=PLACE,
         home="datastore-1",
         stores=(),
         disks=(),
         datastore="datastore-1",
         snapshot="snapshot-2",
         linked=linked,
-        nics=(),
-        manual_macs=(),
+        cards=cards,
+        cores=cores,
         taken_bytes=0,
     )
-    spec = copies.clone_spec(vim, copy, vim.vm.ConfigSpec())
+
+
+@pytest.mark.parametrize(("linked", "move"), [(True, "createNewChildDiskBacking"), (False, "moveAllDiskBackings")])
+def test_a_copy_in_vspheres_words(linked: bool, move: str) -> None:  # noqa: FBT001 - a parameter of the test
+    spec = copies.clone_spec(vim, copy_of(linked=linked), vim.vm.ConfigSpec())
     ids = [one._moId for one in (spec.location.pool, spec.location.host, spec.location.datastore, spec.snapshot)]  # noqa: SLF001
     assert ids == ["prod", "host-1", "datastore-1", "snapshot-2"]
     assert spec.location.diskMoveType.startswith(move)
     assert (spec.powerOn, spec.template) == (False, False)
+
+
+def card(key: int, address_type: str) -> Any:
+    return vim.vm.device.VirtualVmxnet3(key=key, addressType=address_type, macAddress=f"52:54:00:00:00:0{key}")
+
+
+def test_only_addresses_that_were_given_by_hand_are_changed_in_a_copy() -> None:
+    config = copies.changes(vim, VmSpec(cpus=6), copy_of(card(1, "manual"), card(2, "assigned"), cores=4), None)
+    (change,) = config.deviceChange
+    assert (change.operation, change.device.key) == ("edit", 1)
+    assert (change.device.addressType, change.device.macAddress) == ("generated", None)
+    assert (config.numCPUs, config.numCoresPerSocket) == (6, 1)
+
+
+def test_nics_of_a_copy_are_those_that_are_given() -> None:
+    nics = [hardware.NewNic(model="virtio", mac=None, network="VM Network", network_id="network-1")]
+    config = copies.changes(vim, VmSpec(cpus=8), copy_of(card(1, "manual"), card(2, "assigned"), cores=4), nics)
+    assert [change.operation for change in config.deviceChange] == ["remove", "remove", "add"]
+    assert config.numCoresPerSocket is None
 
 
 ROLE = label_writing.Category(several=True, tags={"web": "urn:web", "db": "urn:db"})

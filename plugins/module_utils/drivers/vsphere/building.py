@@ -14,10 +14,10 @@ from ...driver import Operation
 from ...errors import Cancelled, ConnectionFailed, CrossvirtError, NotFound
 from ...support.workers import start
 from . import label_writing
-from .copies import clone_spec
+from .copies import changes, clone_spec
 from .devices import told
 from .drafts import VsphereDraft
-from .hardware import KIB, NewDisk, added, disk_changes, new_vm, nic_devices, settings
+from .hardware import KIB, NewDisk, disk_changes, new_vm
 from .session import Session
 from .tasks import Tasks
 
@@ -51,8 +51,8 @@ class Building:
 
     def _abort(self) -> None:
         self._aborted.set()
-        if self._under_way:
-            self._under_way.cancel()
+        if under_way := self._under_way:
+            under_way.cancel()
 
     def _go_on(self) -> None:
         if self._aborted.is_set():
@@ -70,22 +70,11 @@ class Building:
     def _clone(self) -> Any:
         copy = self._draft.copy
         assert copy  # noqa: S101 - chosen by it
-        spec, vim, device = self._draft.spec, self._vim, self._vim.vm.device
-        config = settings(vim, spec)
-        config.guestId, config.instanceUuid = spec.guest_os, self._uuid
-        changed = copy.nics if self._draft.nics is not None else copy.manual_macs
+        vim, name = self._vim, self._draft.spec.name
+        config = changes(vim, self._draft.spec, copy, self._draft.nics)
+        config.instanceUuid = self._uuid
         source = vim.VirtualMachine(copy.source, self._session.stub)
-        cards = {one.key: one for one in source.config.hardware.device if one.key in changed} if changed else {}
-        if self._draft.nics is not None:
-            removed = [device.VirtualDeviceSpec(operation="remove", device=card) for card in cards.values()]
-            config.deviceChange = [*removed, *added(vim, nic_devices(vim, self._draft.nics))]
-        else:
-            for card in cards.values():
-                card.addressType, card.macAddress = "generated", None
-            config.deviceChange = [device.VirtualDeviceSpec(operation="edit", device=one) for one in cards.values()]
-        return source.CloneVM_Task(
-            folder=vim.Folder(copy.place.folder), name=spec.name, spec=clone_spec(vim, copy, config)
-        )
+        return source.CloneVM_Task(folder=vim.Folder(copy.place.folder), name=name, spec=clone_spec(vim, copy, config))
 
     def _run(self, first: Operation) -> str:
         """Finish it, and return its id; the error of a creation that failed lists what could not be removed."""
@@ -173,20 +162,18 @@ class Building:
         return str(path).partition("] ")[2].rpartition("/")[0]
 
     def _take_back(self) -> list[str]:
-        """Remove what was made, last first, and return what would not go."""
-        left, place = [], self._vim.Datacenter(self._draft.place.datacenter)
-        manager = self._session.content.virtualDiskManager
-        for path in reversed(self._copies):
-            try:
-                with suppress(NotFound):
-                    delete = partial(manager.DeleteVirtualDisk_Task, name=path, datacenter=place)
-                    self._submit(f"removing {path} of", delete).result()
-            except CrossvirtError:
-                left.append(told(path))
+        """Remove what was made, last first, and return what would not go; from here on nothing is aborted."""
+        self._under_way = None
+        name, place = self._draft.spec.name, self._vim.Datacenter(self._draft.place.datacenter)
+        delete = self._session.content.virtualDiskManager.DeleteVirtualDisk_Task
+        made = [(told(path), partial(delete, name=path, datacenter=place)) for path in reversed(self._copies)]
         if self._vm is not None:
+            made.append((f"{self._draft.storage}/{name}", self._vm.Destroy_Task))
+        left = []
+        for what, remove in made:
             try:
                 with suppress(NotFound):
-                    self._submit("removing", self._vm.Destroy_Task).result()
+                    self._tasks.submit(f"removing {what}", remove).result()
             except CrossvirtError:
-                left.append(f"{self._draft.storage}/{self._draft.spec.name}")
+                left.append(what)
         return left

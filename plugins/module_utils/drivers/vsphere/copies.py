@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Ambiguous, InvalidOption, InvalidState, NotFound, Unsupported
-from ...model import CloneSpec, VmSpec
+from ...model import CloneSpec, Disk, VmSpec
+from . import devices, snapshots
 from .estate import CLUSTER, Estate, Place, listed
+from .hardware import NewNic, added, nic_devices, settings
 from .placing import choose
 from .properties import Row, id_of, read_some
 from .session import Session
@@ -21,44 +23,33 @@ PATHS = (
     "resourcePool",
     "runtime.host",
     "runtime.powerState",
-    "config.template",
     "config.firmware",
     "config.bootOptions",
     "config.hardware",
     "config.files.vmPathName",
     "datastore",
-    "snapshot",
     "storage.perDatastoreUsage",
+    *snapshots.PATHS,
 )
-SHARED = ("sharingMultiWriter",)
-
-
-@dataclass(frozen=True, slots=True)
-class CopiedDisk:
-    """A disk of the source: its place, and its size."""
-
-    volume: str
-    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
-    """What CloneVM_Task is told: ids, and keys of the source's devices.
+    """What CloneVM_Task is told: by ids, and with the NICs of the source as vSphere describes them.
 
-    `datastore` is None where each disk stays in the storage of its original; `manual_macs` are NICs whose address was
-    set by hand, which vSphere would copy.
+    `datastore` is None where each disk stays in the storage of its original, `cores` are those of a socket.
     """
 
     source: str
     place: Place
     home: str
     stores: tuple[str, ...]
-    disks: tuple[CopiedDisk, ...]
+    disks: tuple[Disk, ...]
     datastore: str | None
     snapshot: str | None
     linked: bool
-    nics: tuple[int, ...]
-    manual_macs: tuple[int, ...]
+    cards: tuple[Any, ...]
+    cores: int
     taken_bytes: int
 
 
@@ -78,31 +69,45 @@ class Sources:
         row = self._rows.get(clone.source_id)
         if row is None:
             raise NotFound(f"there is no VM with id {clone.source_id} on {self._session.host} any more")
-        refuse_changes(spec, row)
         snapshot = snapshot_of(row, clone)
-        if not snapshot and row.get("runtime.powerState") == "suspended":
+        if snapshot:
+            row = {**row, **self._as_it_was(snapshot)}
+        elif row.get("runtime.powerState") == "suspended":
             raise InvalidState(f"{row['name']} is suspended; its disks are in use by its saved memory")
+        refuse_changes(spec, row)
         place = self._place(spec, row)
-        devices = row["config.hardware"].device
-        disks = [one for one in devices if isinstance(one, self._session.vim.vm.device.VirtualDisk)]
-        cards = [one for one in devices if isinstance(one, self._session.vim.vm.device.VirtualEthernetCard)]
+        hardware = row["config.hardware"]
+        disks = tuple(
+            one for one in devices.disks({devices.PATHS[0]: hardware.device}) if one.device in ("disk", "lun")
+        )
         refuse_disks(row, disks)
+        cards = tuple(one for one in hardware.device if hasattr(one, "macAddress"))
         if spec.nics is None:
             self._refuse_networks(place, row, cards)
-        stores = self._stores(spec, place, row, disks)
+        home, *stores = self._stores(spec, place, row)
         return Copy(
             source=clone.source_id,
             place=place,
-            home=stores[0],
-            stores=tuple(stores[1:]),
-            disks=tuple(CopiedDisk(file_of(disk)[1], size_of(disk)) for disk in disks),
-            datastore=stores[0] if spec.storage else None,
+            home=home,
+            stores=tuple(stores),
+            disks=disks,
+            datastore=home if spec.storage else None,
             snapshot=snapshot,
             linked=clone.linked,
-            nics=tuple(card.key for card in cards),
-            manual_macs=tuple(card.key for card in cards if str(card.addressType).lower() == "manual"),
-            taken_bytes=0 if clone.linked else committed(row, None if spec.storage else stores[0]),
+            cards=cards,
+            cores=hardware.numCoresPerSocket or 1,
+            taken_bytes=0 if clone.linked else committed(row, None if spec.storage else home),
         )
+
+    def _as_it_was(self, snapshot: str) -> Row:
+        """Return the configuration that a snapshot holds."""
+        handle = self._session.vim.vm.Snapshot(snapshot, self._session.stub)
+        config = self._session.call("reading a snapshot", lambda: handle.config)
+        return {
+            "config.firmware": config.firmware,
+            "config.bootOptions": config.bootOptions,
+            "config.hardware": config.hardware,
+        }
 
     def _place(self, spec: VmSpec, row: Row) -> Place:
         """Return where the copy will be: where its source is, as far as the task says nothing else."""
@@ -128,13 +133,16 @@ class Sources:
                     " give the nics of the copy"
                 )
 
-    def _stores(self, spec: VmSpec, place: Place, row: Row, disks: Sequence[Any]) -> list[str]:
+    def _stores(self, spec: VmSpec, place: Place, row: Row) -> list[str]:
         """Return the datastore of the copy's own files, and of each of its disks."""
+        drives = [one for one in row["config.hardware"].device if devices.is_own(one)]
         if spec.storage:
-            return [self._estate.datastore(place, spec.storage)] * (len(disks) + 1)
-        named = datastore_of(row["config.files.vmPathName"])[0]
+            return [self._estate.datastore(place, spec.storage)] * (len(drives) + 1)
+        named, _path = devices.place_of(row["config.files.vmPathName"])
         home = [one for one in row.get("datastore", ()) if self._estate.name(one) == named]
-        found = [*home[:1], *(id_of(disk.backing.datastore) for disk in disks)]
+        if not home:
+            raise NotFound(f"the account may not see storage {named}, where {row['name']} is")
+        found = [home[0], *(id_of(drive.backing.datastore) for drive in drives)]
         for datastore in found:
             if datastore not in self._estate.seen(place, "datastore"):
                 raise InvalidOption(
@@ -153,41 +161,32 @@ def refuse_changes(spec: VmSpec, row: Row) -> None:
             raise Unsupported(f"{key} of a copy is that of {row['name']}, {value}")
 
 
-def refuse_disks(row: Row, disks: Iterable[Any]) -> None:
+def refuse_disks(row: Row, disks: Iterable[Disk]) -> None:
     """Refuse disks of which no independent copy can be made, or that are no files."""
     for disk in disks:
-        if not getattr(disk.backing, "fileName", None):
+        if disk.storage is None:
             raise Unsupported(f"a disk of {row['name']} is no file, and is not copied")
-        if getattr(disk.backing, "sharing", None) in SHARED:
-            raise Unsupported(f"{disk.backing.fileName} of {row['name']} is shared with other VMs, and is not copied")
+        if disk.shared:
+            raise Unsupported(f"{disk.volume} of {row['name']} is shared with other VMs, and is not copied")
 
 
 def snapshot_of(row: Row, clone: CloneSpec) -> str | None:
     """Return the id of the snapshot to copy from; raises NotFound, Ambiguous, and Unsupported where one is needed."""
-    tree = row.get("snapshot")
-    every = list(walk(tree.rootSnapshotList if tree else ()))
-    if clone.snapshot is None:
-        if clone.linked:
-            raise Unsupported(
-                f"vSphere builds on snapshots only, never on the present disks of {row['name']}: name one as"
-                f" clone.snapshot; there are {listed(node.name for node in every)}"
-            )
-        return None
-    named = [node for node in every if node.name == clone.snapshot]
-    if not named:
-        raise NotFound(
-            f"{row['name']} has no snapshot {clone.snapshot!r}; there are {listed(node.name for node in every)}"
+    every = [snapshot for root in snapshots.trees(row) for snapshot in root.walk()]
+    there = listed(snapshot.name for snapshot in every)
+    if clone.snapshot is None and clone.linked:
+        raise Unsupported(
+            f"vSphere builds on snapshots only, never on the present disks of {row['name']}: name one as"
+            f" clone.snapshot; there are {there}"
         )
+    if clone.snapshot is None:
+        return None
+    named = [snapshot for snapshot in every if snapshot.name == clone.snapshot]
+    if not named:
+        raise NotFound(f"{row['name']} has no snapshot {clone.snapshot!r}; there are {there}")
     if len(named) > 1:
         raise Ambiguous(f"{row['name']} has {len(named)} snapshots {clone.snapshot!r}")
-    return id_of(named[0].snapshot)
-
-
-def walk(nodes: Iterable[Any]) -> Iterable[Any]:
-    """Yield snapshots and all below them."""
-    for node in nodes:
-        yield node
-        yield from walk(node.childSnapshotList or ())
+    return named[0].id
 
 
 def committed(row: Row, only: str | None) -> int:
@@ -196,20 +195,21 @@ def committed(row: Row, only: str | None) -> int:
     return sum(int(one.committed) for one in usage if only in (None, id_of(one.datastore)))
 
 
-def datastore_of(path: str) -> tuple[str, str]:
-    """Return datastore and name of a path such as `[datastore1] web/web.vmdk`."""
-    datastore, _bracket, name = path.removeprefix("[").partition("] ")
-    return datastore, name
-
-
-def file_of(disk: Any) -> tuple[str, str]:
-    """Return datastore and name of a disk's file."""
-    return datastore_of(disk.backing.fileName)
-
-
-def size_of(disk: Any) -> int:
-    """Return the size of a disk in bytes; old hosts tell it in KiB only."""
-    return int(disk.capacityInBytes or disk.capacityInKB * 1024)
+def changes(vim: Any, spec: VmSpec, copy: Copy, nics: Sequence[NewNic] | None) -> Any:
+    """Return the ConfigSpec of what is other than in the source; hardware addresses given by hand are not copied."""
+    config, change = settings(vim, spec), vim.vm.device.VirtualDeviceSpec
+    config.guestId = spec.guest_os
+    if spec.cpus and spec.cpus % copy.cores:
+        config.numCoresPerSocket = 1
+    if nics is not None:
+        removed = [change(operation="remove", device=card) for card in copy.cards]
+        config.deviceChange = [*removed, *added(vim, nic_devices(vim, nics))]
+        return config
+    given = [card for card in copy.cards if str(card.addressType).lower() == "manual"]
+    for card in given:
+        card.addressType, card.macAddress = "generated", None
+    config.deviceChange = [change(operation="edit", device=card) for card in given]
+    return config
 
 
 def clone_spec(vim: Any, copy: Copy, config: Any) -> Any:
