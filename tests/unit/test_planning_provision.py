@@ -198,7 +198,7 @@ DISKS = [
         (VM, [], [], []),
         (VM, ["disks"], ["disks"], DISKS),
         (VM, ["nvram", "disks", "snapshots", "saved_state"], ["disks"], DISKS),
-        (replace(VM, disks=()), ["disks"], [], []),
+        (replace(VM, disks=()), ["disks"], ["disks"], []),
         (HOLDER, ["nvram", "snapshots"], ["snapshots", "nvram"], []),
         (SUSPENDED, ["saved_state"], ["saved_state"], []),
     ],

@@ -245,7 +245,7 @@ def plan_removal(vm: Vm, remove: tuple[str, ...] | list[str], keeps: tuple[str, 
         listed = "; ".join(f"{kind} ({', '.join(names)})" for kind, names in kept.items())
         raise InvalidState(f"{vm.name} has what cannot stay without it and is not named in remove: {listed}")
     volumes = tuple(removable(vm)) if "disks" in remove else ()
-    named = tuple(kind for kind in REMOVE if kind in remove and (kind in belongings or (kind == "disks" and volumes)))
+    named = tuple(kind for kind in REMOVE if kind in remove and (kind in belongings or kind == "disks"))
     return Plan(state_of(vm), {}, (Delete(remove=named, volumes=volumes),), state_of)
 
 
