@@ -29,7 +29,7 @@ type inventory struct {
 
 func (i *inventory) flags() {
 	flag.BoolVar(&i.esx, "esx", false, "an ESX host without a vCenter")
-	flag.StringVar(&i.name, "name", "vcenter", "what it is called; decides the uuid of the vCenter itself")
+	flag.StringVar(&i.name, "name", "vcenter", "what it is called; decides the uuid of the vCenter or ESX host itself")
 	flag.StringVar(&i.seed, "seed", "", "makes uuids of VMs differ from those of other simulators of the same layout")
 	flag.IntVar(&i.model.datacenters, "datacenters", 1, "datacenters")
 	flag.IntVar(&i.model.clusters, "clusters", 1, "clusters per datacenter")
@@ -60,7 +60,11 @@ func (i *inventory) create() (*simulator.Model, error) {
 	if err := model.Create(); err != nil {
 		return model, err
 	}
-	if !i.esx {
+	if i.esx {
+		host := model.Service.Context.Map.Any("HostSystem").(*simulator.HostSystem)
+		host.Hardware.SystemInfo.Uuid = uuidOf(i.name)
+		host.Summary.Hardware.Uuid = host.Hardware.SystemInfo.Uuid
+	} else {
 		content := &model.Service.Context.Map.Get(vim25.ServiceInstance).(*simulator.ServiceInstance).Content
 		content.About.InstanceUuid = uuidOf(i.name)
 	}
