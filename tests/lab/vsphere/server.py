@@ -25,9 +25,9 @@ PRIVATE_ADDRESS = f"{NET}.100"
 class Layout:
     """What a simulator is and has; counts are per datacenter, hosts per cluster, VMs per pool and standalone host.
 
-    `name` decides the uuid of a vCenter or ESX host. Uuids of VMs are equal in all simulators of one layout, unless `seed` differs.
-    `certificate` is valid, expired, foreign (of another authority) or elsewhere (for another name). `guest` is that of
-    the VMs: "tools", "deaf" or none.
+    `name` decides the uuid of a vCenter or ESX host. Uuids of VMs are equal in all simulators of one layout, unless
+    `seed` differs. `certificate` is valid, expired, foreign (of another authority) or elsewhere (for another name).
+    `guest` is that of the VMs: "tools", "deaf" or none.
     """
 
     esx: bool = False
