@@ -27,8 +27,8 @@ venv: .venv/stamp ## make the Python environment in .venv
 	@tests/tools/packages.sh
 	tests/tools/venv.sh
 
-demo: venv ## play with two libvirt hosts and their guests
-	@tests/tools/demo.sh
+demo: venv ## play the life of four VMs on a lab of BACKEND (libvirt, vsphere)
+	@BACKEND=$(BACKEND) tests/tools/demo.sh
 
 test: venv ## everything that proves a change, in at most 15 minutes
 	@tests/tools/test.sh

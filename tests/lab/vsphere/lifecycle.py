@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The simulators that stay up for people and playbooks: `vcenter`, `vcenter2` with the same uuids, and `esx`."""
+"""The simulators that stay up for people and playbooks: `vcenter`, `vcenter2` with the same uuids, and `esx`.
+
+The connection `lab` is `vcenter`, so that what plays on the lab of libvirt plays here.
+"""
 
 import json
 import shutil
@@ -14,6 +17,7 @@ from tests.lab.connections import write
 from tests.lab.lifecycle import command_line, end
 from tests.lab.settings import CHECKOUT, INSTANCE, OUTPUT
 from tests.lab.vsphere.client import Control
+from tests.lab.vsphere.govc import Govc
 from tests.lab.vsphere.server import NET, PASSWORD, USERNAME, VIEWER, Layout, Place, entry, launch
 
 CONNECTIONS, FACTS, FOLDER = OUTPUT / "vsphere.yml", OUTPUT / "vsphere.json", OUTPUT / "vsphere"
@@ -66,9 +70,19 @@ def up() -> None:
     for member in MEMBERS:
         member.start()
     entries = {member.name: entry(member.address, PORT, CA) for member in MEMBERS}
+    for name in ("vcenter", "vcenter2"):
+        define_roles(Govc(entries[name]))
+    entries["lab"] = entries["vcenter"]
     header = "# Written by tests/lab; gone with `lab down`.\n"
     write(CONNECTIONS, header + yaml.safe_dump({"hypervisors": entries}, sort_keys=False))
     write(FACTS, json.dumps(facts(), indent=2) + "\n")
+
+
+def define_roles(govc: Govc) -> None:
+    """Define what an administrator has to before VMs can have the label `role`."""
+    govc("tags.category.create", "-t", "VirtualMachine", "role")
+    for role in ("web", "db"):
+        govc("tags.create", "-c", "role", role)
 
 
 def facts() -> dict[str, Any]:

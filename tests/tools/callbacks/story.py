@@ -42,7 +42,7 @@ class CallbackModule(CallbackBase):
         for vm in said.get("vms", []):
             if steps := vm.get("steps"):
                 done = ", ".join(f"{step['action']}: {step['outcome']}" for step in steps)
-                self._display.display(f"      {vm['name']:<12}{vm['host']:<8}{done}")
+                self._display.display(f"      {vm['name']:<12}{vm['host']:<11}{done}")
         for line in str(said.get("msg", "")).splitlines():
             self._display.display(f"      {line}")
 
