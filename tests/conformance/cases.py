@@ -63,6 +63,7 @@ def snapshots() -> Iterator[Case]:
     few, many = Start("stopped", snapshots=TREE[:1]), Start("stopped", snapshots=TREE)
     yield snapshot(few, "present", snapshot="one")
     yield snapshot(few, "present", snapshot="two", description='<b>&amp; ünï "quoted"')
+    yield snapshot(few, "present", snapshot="50% of <ü>")
     yield snapshot(many, "present", snapshot="four", retention={"keep": 2})
     yield snapshot(many, "present", snapshot="three", retention={"keep": 1})
     yield snapshot(many, "present", snapshot="four", retention={"keep": 1, "match": "t*"})

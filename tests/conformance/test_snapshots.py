@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import Any
 
 import pytest
@@ -73,6 +74,26 @@ def test_a_snapshot_of_memory_is_gone_back_to_from_off(bed: Bed) -> None:
     result = snapshot(bed, vm, "reverted", "awake")
     assert (result["vm"]["before"]["state"], result["vm"]["after"]["state"]) == ("stopped", "running")
     assert bed.state(vm) == "running"
+
+
+@pytest.mark.parametrize(("held", "now"), list(product(("running", "stopped", "suspended"), repeat=2)))
+def test_after_a_revert_the_vm_is_in_the_state_that_the_snapshot_holds(bed: Bed, held: str, now: str) -> None:
+    vm = bed.vm(Start(held))
+    consistency = "memory" if held == "running" else "crash"
+    options = {"name": vm, "snapshot": "held", "consistency": consistency}
+    if (taken := bed.run("vm_snapshot", options)).get("error"):
+        assert (taken["error"], bed.snapshots(vm)) == ("Unsupported", [])
+        return
+    (root,) = shown(bed, vm)
+    assert root["state"] in (held, "stopped" if held == "suspended" else held)  # its saved memory may be left out
+    for state in ("running", now) if now != held else ():
+        assert "error" not in bed.run("vm_state", {"name": vm, "state": state, "shutdown": {"method": "hard"}})
+    reverted = bed.run("vm_snapshot", {"name": vm, "state": "reverted", "snapshot": "held"})
+    if reverted.get("error"):
+        assert (reverted["error"], bed.state(vm)) == ("Unsupported", now)
+        return
+    assert (reverted["vm"]["before"]["state"], reverted["vm"]["after"]["state"]) == (now, root["state"])
+    assert bed.state(vm) == root["state"]
 
 
 def test_file_systems_at_rest_hold_what_the_guest_wrote(
