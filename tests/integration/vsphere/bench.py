@@ -37,9 +37,9 @@ class Bench(bench.Bench):
         """Wait until it is called."""
         wait_until(lambda: self.called(method) > 0, f"a call of {method}")
 
-    def wait_for_end_of_sessions(self) -> None:
-        """Wait until everybody has logged out."""
-        wait_until(lambda: not self.control.sessions(), "the end of all sessions", 5)
+    def wait_for_guest(self, name: str) -> None:
+        """Wait until the Tools of a VM run."""
+        wait_until(lambda: self.witness.hears(name), f"Tools of {name}")
 
 
 def connections(folder: Path, entries: Mapping[str, dict[str, Any]]) -> Path:

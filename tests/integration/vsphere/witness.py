@@ -52,6 +52,11 @@ class Witness:
             (found,) = (vm for vm, row in rows(content).items() if row["name"] == name)
             yield vim.VirtualMachine(found, content.rootFolder._stub)  # noqa: SLF001 - pyvmomi has no other name for it
 
+    def hears(self, name: str) -> bool:
+        """Say whether VMware Tools run in a VM."""
+        with self.vm(name) as vm:
+            return bool(vm.guest.toolsRunningStatus == "guestToolsRunning")
+
     def rename(self, name: str, new: str) -> None:
         """Give a VM another name."""
         with self.vm(name) as vm:

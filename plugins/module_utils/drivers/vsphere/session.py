@@ -78,7 +78,11 @@ class Session:
         manager = self.content.sessionManager
         if token := self.settings.get("token"):
             self.stub.SetSessionId(token)
-            if manager.currentSession is None:
+            try:
+                is_open = manager.currentSession is not None
+            except self.vim.fault.NotAuthenticated:
+                is_open = False
+            if not is_open:
                 raise AuthenticationFailed(f"{self.host}: the session of hypervisor.token is not open any more")
         else:
             self.stub.SetSessionId("")
