@@ -182,6 +182,8 @@ class VsphereDriver(Driver):
         """Unregister the VM; with its disks and files if asked."""
         from .removal import Removal
 
+        if "saved_state" in remove and not transitions.DISCARD_STATE.is_due(self.reader.state(vm_id), self.name(vm_id)):
+            remove = set(remove) - {"saved_state"}
         return Removal(self.session, self.tasks, vm_id, self.name(vm_id), remove).begin()
 
     def vm(self, vm_id: str) -> Any:
