@@ -14,9 +14,9 @@ from http.client import HTTPException
 from typing import Any
 from xml.parsers.expat import ExpatError, ParserCreate
 
-VIM, XSD = "urn:vim25", "http://www.w3.org/2001/XMLSchema"
+VIM, XSI = "urn:vim25", "http://www.w3.org/2001/XMLSchema-instance"
 SEPARATOR = " "  # pyvmomi's own, so that both can read from one parser
-TYPE = f"{XSD}-instance{SEPARATOR}type"
+TYPE = f"{XSI}{SEPARATOR}type"
 OBJECT, NAME, VALUE, PROPERTY, TOKEN, MISSING = (
     f"{VIM}{SEPARATOR}{tag}" for tag in ("obj", "name", "val", "propSet", "token", "missingSet")
 )
@@ -129,7 +129,7 @@ class Page:
     def _leave(self, tag: str, attributes: dict[str, str]) -> None:
         """Leave an element to pyvmomi, which gives the parser back when it ends."""
         self._complex = soap().SoapDeserializer(self._stub)
-        self._complex.Deserialize(self._parser, nsMap={None: [VIM], "xsd": [XSD]})
+        self._complex.Deserialize(self._parser, nsMap={None: [VIM]})
         self._complex.StartElementHandler(tag, attributes)
 
 
