@@ -24,6 +24,7 @@ IMPOSSIBLE = {
     "paused": "vSphere has no VMs that are paused",
     "crashed": "vSphere has no VMs that crashed and still hold their resources",
 }
+KEPT = 2  # VMs of one test, beside the one that is made: those of tests before would only be read each time
 
 
 class VsphereBed(Bed):
@@ -44,6 +45,7 @@ class VsphereBed(Bed):
         self.ca_path = Path(self.folder.name) / "ca.pem"
         self.ca_path.write_text("".join(one.simulator.ca_path.read_text() for one in witnesses))
         self._numbers = count(1)
+        self._made: list[str] = []
         self.prepare()
 
     def prepare(self) -> None:
@@ -62,9 +64,11 @@ class VsphereBed(Bed):
     def vm(self, start: Start, host: str | None = None) -> str:
         if start.state in IMPOSSIBLE:
             pytest.skip(IMPOSSIBLE[start.state])
-        name = f"{PREFIX}{next(self._numbers)}"
-        self.witnesses[host or self.hosts[0]].make(name, start)
-        return name
+        for old in self._made[:-KEPT]:
+            self.forget(old)
+        self._made = [*self._made[-KEPT:], f"{PREFIX}{next(self._numbers)}"]
+        self.witnesses[host or self.hosts[0]].make(self._made[-1], start)
+        return self._made[-1]
 
     def exists(self, vm: str) -> bool:
         return any(one.find(vm) for one in self.witnesses.values())
