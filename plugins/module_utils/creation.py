@@ -10,7 +10,7 @@ from typing import Any
 from .apply import Run
 from .driver import Driver
 from .endpoints import Endpoint, Endpoints, choose
-from .errors import AlreadyExists, CrossvirtError, InvalidOption, NotFound, Unsupported
+from .errors import AlreadyExists, ConnectionFailed, CrossvirtError, InvalidOption, NotFound, Unsupported
 from .model import CloneSpec, Part, Ref, Selection, VmSpec
 from .plan import Plan
 from .planning.provision import plan_creation, spec_from
@@ -34,6 +34,8 @@ Taken = dict[str, str]
 async def missing(endpoints: Endpoints, entries: Sequence[Entry]) -> list[Run | CrossvirtError]:
     """Answer for each entry with its run, or the reason why it cannot be made; one to be absent has nothing to do."""
     if entries[0].params["state"] == "absent":
+        if not endpoints.complete:
+            return [ConnectionFailed(f"{entry.ref} may be at an endpoint that does not answer") for entry in entries]
         return [Run(endpoints.members[0], entry.ref.value, Plan({}, {})) for entry in entries]
     taken = await macs_in_use(endpoints, entries)
     wishes = [await wish_or_reason(endpoints, entry, taken) for entry in entries]

@@ -171,6 +171,15 @@ def test_one_name_for_two_vms_is_ambiguous() -> None:
     assert play(world, "vm_state", uuid="U-2", state="running")["vm"]["host"] == "kvm2"
 
 
+def test_nobody_knows_that_a_vm_is_absent_where_an_endpoint_is_silent() -> None:
+    world = World()
+    world.sites["kvm2"].connect_error = ConnectionFailed("kvm2: refused")
+    uuid = "00000000-0000-4000-8000-000000000000"
+    result = play(world, "vm", hypervisor={"unreachable": "warn"}, uuid=uuid, state="absent")
+    assert (result["error"], result["changed"]) == ("ConnectionFailed", False)
+    assert "does not answer" in result["msg"]
+
+
 def test_twins_are_no_exception_where_an_endpoint_is_silent() -> None:
     world = World("kvm1", "kvm2", "kvm3")
     world.add("web1", "kvm1", uuid=WEB1)
