@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.bench import Played, Result
 from tests.integration.libvirt.bench import Bench
+from tests.integration.truth import printed_diffs, told
 
 pytestmark = pytest.mark.usefixtures("alone")
 HOST = "kvm2"
@@ -47,25 +47,6 @@ def cells(bench: Bench) -> Iterator[None]:
     bench.machines.remove(HOST, *(f"it-cell-{name}" for name in CELLS if name != "to-remove"), "it-cell-new")
 
 
-def told(result: Result) -> list[Result]:
-    """Return what check mode and a real run must agree on; a diff's header has an id as soon as there is one."""
-    task = {key: result.get(key) for key in ("task", "changed", "error", "msg")}
-    task["diff"] = [(one["before"], one["after"]) for one in result["diff"]]
-    keys = ("name", "changed", "before", "after", "error", "msg", "differences")
-    vms = [
-        {key: vm.get(key) for key in keys}
-        | {"steps": [{key: value for key, value in step.items() if key != "outcome"} for step in vm["steps"]]}
-        for vm in result["vms"]
-    ]
-    return [task, *vms]
-
-
-def printed_diffs(played: Played) -> list[str]:
-    """Return the VMs of which --diff printed something."""
-    headers = [line for line in played.printed.splitlines() if line.startswith("+++ after: it-cell-")]
-    return [line.removeprefix("+++ after: it-cell-").split(" (")[0] for line in headers]
-
-
 @pytest.mark.usefixtures("cells")
 def test_check_mode_and_diff_tell_what_is_done(bench: Bench) -> None:
     before = bench.machines.picture()
@@ -81,6 +62,6 @@ def test_check_mode_and_diff_tell_what_is_done(bench: Bench) -> None:
     assert {vm["name"].removeprefix("it-cell-") for vm in changed} == CHANGED
     diffs = [one for result in real.results for one in result["diff"]]
     assert [(one["before"], one["after"]) for one in diffs] == [(vm["before"], vm["after"]) for vm in changed]
-    assert printed_diffs(check) == printed_diffs(real) == [vm["name"].removeprefix("it-cell-") for vm in changed]
+    assert printed_diffs(check) == printed_diffs(real) == [vm["name"] for vm in changed]
     errors = {result["task"]: result["error"] for result in real.results if "error" in result}
     assert errors == {"Suspended to stopped is refused": "InvalidState", "A VM that differs is refused": "InvalidState"}
