@@ -39,6 +39,7 @@ class Bed(ABC):
 
     name: ClassVar[str]
     column: ClassVar[str | None]  # of the page's table of capabilities
+    played_by: ClassVar[str | None] = None  # what only behaves like the hypervisor that it names
     drivers: OpenDriver | None = None  # instead of the registry's
     hosts: tuple[str, ...]
     labels: ClassVar[dict[str, list[str]]] = {"role": ["web", "x"], "n": ["1"]}  # what a VM can carry

@@ -118,6 +118,10 @@ def creation() -> Iterator[Case]:
         source = {"source": {"name": "$vm"}, "mode": mode}
         options = {"name": "$new", "host": "$host", "clone": source, "memory_bytes": "48M"}
         yield Case(module="vm", start=Start(state), options=options)
+    for mode, one in product(("full", "linked"), ("one", "no such")):
+        copied = {"source": {"name": "$vm"}, "mode": mode, "snapshot": one}
+        options = {"name": "$new", "host": "$host", "clone": copied}
+        yield Case(module="vm", start=Start("stopped", snapshots=TREE[:1]), options=options)
     yield new(clone={"source": {"name": "no such"}})
 
 

@@ -60,8 +60,7 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 def driver(bed: Bed, results: Results) -> Iterator[Driver]:
     """A driver connected to the first host."""
     connected = bed.connect(bed.hosts[0])
-    about = connected.about()
-    results.describe(about)
+    results.describe(connected.about(), bed.played_by)
     yield connected
     connected.close()
 

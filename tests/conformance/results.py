@@ -28,9 +28,10 @@ class Results:
     truth: dict[str, list[str]] = field(default_factory=dict)
     refusing: set[str] = field(default_factory=set)
 
-    def describe(self, about: About) -> None:
+    def describe(self, about: About, played_by: str | None) -> None:
         """Note who was tested, without the last numbers of versions, which come and go with updates."""
-        self.product = re.sub(r"(\d+\.\d+)\.\d+", r"\1", f"{about.product}, version {about.version}")
+        said = f"{about.product}, version {about.version}"
+        self.product = re.sub(r"(\d+\.\d+)\.\d+", r"\1", f"{played_by}, as {said}" if played_by else said)
 
     def count(self, test: str, outcome: str, reason: str = "") -> None:
         """Count one test; one that proved a refusal counts as such."""

@@ -32,6 +32,7 @@ class VsphereBed(Bed):
 
     name = "vsphere"
     column = "vSphere vCenter"
+    played_by = "govmomi's simulator with additions"
     layouts: ClassVar[tuple[Layout, ...]] = (
         Layout(vms=0, standalone_hosts=0),
         Layout(vms=0, name="vcenter2", clusters=0),
