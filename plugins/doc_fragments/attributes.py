@@ -12,6 +12,7 @@ class ModuleDocFragment:
 requirements:
   - Python >= 3.11 where the module runs
   - libvirt-python (libvirt)
+  - pyvmomi >= 8.0.3 (vsphere)
   - PyYAML (connections file)
 attributes:
   action_group:

@@ -27,12 +27,13 @@ options:
           - With O(hypervisor.type), a label for results.
         type: str
       type:
-        description: The hypervisor's family. Only V(libvirt) is supported so far.
+        description: The hypervisor's family. V(libvirt) and V(vsphere) are supported so far.
         type: str
         choices: [vsphere, libvirt, xenserver, hyperv]
       hosts:
         description:
-          - Host names, or for V(libvirt) connection URIs such as V(qemu+tls://kvm1.example.com/system).
+          - Host names, such as that of a vCenter or of an ESXi host, or for V(libvirt) connection URIs such as
+            V(qemu+tls://kvm1.example.com/system).
           - Endpoints that lead to the same VMs count once. Secrets inside a URI are refused.
         type: list
         elements: str
@@ -46,7 +47,7 @@ options:
         description: A file, where the module runs, whose first line is the password.
         type: path
       token:
-        description: A session token (vsphere).
+        description: The id of a session that is open, instead of O(hypervisor.username) (vsphere).
         type: str
       validate_certs:
         description: Verify certificates and host keys; V(true) unless given. Plaintext transports need V(false).
@@ -67,10 +68,10 @@ options:
         description: The port (vsphere, hyperv).
         type: int
       thumbprint:
-        description: The certificate's fingerprint to trust (vsphere).
+        description: The fingerprint of the certificate to accept, as SHA-1, SHA-256 or SHA-512 (vsphere).
         type: str
       proxy:
-        description: The HTTP proxy (vsphere).
+        description: The HTTP proxy, as C(host:port) (vsphere).
         type: str
       client_cert:
         description: A client certificate, where the module runs (libvirt over TLS, hyperv).

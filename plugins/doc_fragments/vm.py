@@ -17,10 +17,10 @@ options:
     description: The VM's UUID.
     type: str
   id:
-    description: The VM's native identifier; for libvirt the same as its UUID.
+    description: The VM's native identifier; for libvirt the same as its UUID, for vSphere the managed object id.
     type: str
   path:
-    description: The VM's inventory path (vsphere).
+    description: The VM's inventory path, such as V(/dc1/vm/web/web1) (vsphere).
     type: str
   vms:
     description:

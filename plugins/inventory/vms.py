@@ -24,6 +24,7 @@ extends_documentation_fragment:
 requirements:
   - Python >= 3.11
   - libvirt-python (libvirt)
+  - pyvmomi >= 8.0.3 (vsphere)
 options:
   plugin:
     description: Makes the file a source of this plugin.
@@ -57,7 +58,8 @@ options:
   gather:
     description:
       - Parts to read beyond the base fields, which cost no call per VM.
-      - On libvirt each of these costs calls per VM, and V(guest) asks the guest's agent.
+      - On libvirt each of these costs calls per VM, and V(guest) asks the guest's agent. On vSphere none of them does;
+        V(labels) are its tags and custom attributes.
     type: list
     elements: str
     choices: [labels, config, disks, nics, snapshots, guest]
@@ -98,9 +100,9 @@ gather: [guest]
 hostnames: [guest.hostname, name]
 
 ---
-# Groups by label, a variable of one's own, and a cache
+# Groups by label (of vSphere: tags and custom attributes), a variable of one's own, and a cache
 plugin: crossvirt.lifecycle.vms
-hypervisors: [{name: kvm}]
+hypervisors: [{name: dc1}, {name: kvm}]
 gather: [labels]
 compose:
   ansible_user: "'admin' if 'windows' in crossvirt_labels.os | default([]) else 'root'"

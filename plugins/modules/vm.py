@@ -32,7 +32,8 @@ options:
     type: int
   memory_bytes:
     description:
-      - Memory in bytes, or with a unit such as V(4G); on libvirt whole MiB. Needed for a new VM that is no clone.
+      - Memory in bytes, or with a unit such as V(4G); on libvirt whole MiB, on vSphere whole 4 MiB. Needed for a new VM
+        that is no clone.
     type: bytes
   firmware:
     description: The firmware; a new VM has V(bios) unless given.
@@ -45,12 +46,15 @@ options:
     description:
       - The operating system that will be installed, in the hypervisor's words.
       - On libvirt an identifier of libosinfo, such as V(http://debian.org/debian/12), is kept where virt-manager looks.
+      - On vSphere an id of VMware's such as V(debian12_64Guest); V(otherGuest64) unless given.
     type: str
   notes:
     description: Free text that the VM carries. Line ends are kept as line feeds.
     type: str
   labels:
-    description: A value, or a list of values, by key.
+    description:
+      - A value, or a list of values, by key.
+      - On vSphere these are tags by category, and custom attributes, which must have been defined in the vCenter.
     type: dict
   host:
     description: The host to make the VM on. Needed where several are connected, nothing is guessed.
@@ -59,22 +63,24 @@ options:
     description: The cluster to make the VM in. Not on libvirt.
     type: str
   folder:
-    description: The folder to make the VM in. Not on libvirt.
+    description: The folder to make the VM in, on vSphere by its whole path, such as V(/dc1/vm/web). Not on libvirt.
     type: str
   pool:
-    description: The resource pool to make the VM in. Not on libvirt.
+    description: The resource pool to make the VM in, by its path below the root pool. Not on libvirt.
     type: str
   storage:
     description:
       - Where disks are made that name no storage.
       - On libvirt a storage pool of files, V(default) unless given, else the only active one. Files that were put there
         from outside are seen once the pool was refreshed.
+      - On vSphere a datastore, which may be left out where the host or cluster has only one that is active.
     type: str
   disks:
     description:
       - The disks; their order is their identity. A medium in a drive, such as a CD-ROM, is none of them.
       - On libvirt each becomes a qcow2 volume, C(NAME.qcow2) and then C(NAME-1.qcow2); these names must be free.
-      - libvirt keeps disks of one bus together, and so must the list.
+      - On vSphere each becomes C(NAME/NAME.vmdk), C(NAME/NAME_1.vmdk) and so on; the folder must not be there.
+      - Both keep disks of one bus together, and so must the list; vSphere has those on V(sata) last.
     type: list
     elements: dict
     suboptions:
@@ -91,7 +97,7 @@ options:
       provisioning:
         description:
           - Whether space is taken when it is needed or at once. V(thin) for a new disk unless given.
-          - On libvirt V(thick) is for disks without image.
+          - V(thick) is for disks without image.
         type: str
         choices: [thin, thick]
       image:
@@ -102,10 +108,10 @@ options:
             description: The storage of an image that is already there.
             type: str
           volume:
-            description: The image's name in that storage.
+            description: The image's name in that storage; on vSphere its path there, such as V(images/debian.vmdk).
             type: str
           file:
-            description: An image where the module runs, qcow2 or raw, that is sent to the hypervisor.
+            description: An image where the module runs, qcow2 or raw, that is sent to the hypervisor. Not on vSphere.
             type: path
           checksum:
             description: What the file adds up to, C(sha256), a colon and the digits. Compared before anything is made.
@@ -116,7 +122,9 @@ options:
     elements: dict
     suboptions:
       network:
-        description: The network that it is plugged into. On libvirt one of libvirt's networks.
+        description:
+          - The network that it is plugged into. On libvirt one of libvirt's networks, on vSphere a network or a
+            distributed port group of the host.
         type: str
       mac:
         description: The hardware address. One that another VM of the connection has is an error; chosen unless given.
@@ -130,6 +138,8 @@ options:
       - Make the VM as a copy of another one, with a new UUID and new hardware addresses. Never compared.
       - Other options override what the source has, but O(disks) cannot. Media in drives and shared disks stay the same.
       - On libvirt the source is stopped, on the same host, and has no UEFI, whose settings libvirt does not hand out.
+      - On vSphere a vCenter is needed. A source that runs is copied as if the plug had been pulled, and O(host),
+        O(cluster), O(pool), O(folder) and O(storage) may take the copy elsewhere.
     type: dict
     suboptions:
       source:
@@ -157,6 +167,7 @@ options:
           - V(full) copies the disks, with all that they build on. V(linked) builds on those of the source.
           - On libvirt V(linked) is refused unless the source's disks are read-only in its definition, because starting
             the source would destroy its linked clones.
+          - On vSphere V(linked) builds on a snapshot, which O(clone.snapshot) has to name.
         type: str
         choices: [full, linked]
         default: full
@@ -164,7 +175,8 @@ options:
     description:
       - What goes with a VM that is V(absent). By default nothing, its disks stay.
       - What cannot stay without its VM must be named, and is listed where it is not. On libvirt that is V(snapshots),
-        V(saved_state) and V(nvram).
+        V(saved_state) and V(nvram). vSphere keeps them as files; where V(disks) go, all files do, and what there is of
+        the others must be named with them.
       - V(disks) is refused where another VM of the host uses or builds on one of them, where one is shared, and where
         one is in no storage. Other hosts that use the same storage cannot be seen.
       - A medium in a drive stays, and so does what a disk builds on.

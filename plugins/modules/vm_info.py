@@ -21,7 +21,7 @@ options:
   gather:
     description:
       - Parts to read beyond the base fields. What is not gathered is absent from the result.
-      - On libvirt each of these costs calls per VM, and V(guest) asks the guest's agent.
+      - On libvirt each of these costs calls per VM, and V(guest) asks the guest's agent. On vSphere none of them does.
     type: list
     elements: str
     choices: [labels, config, disks, nics, snapshots, guest]

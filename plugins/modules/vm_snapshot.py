@@ -38,7 +38,8 @@ options:
       - For V(absent) and V(reverted), exactly one of this, O(snapshot_id) and O(snapshot_path) is needed.
     type: str
   snapshot_id:
-    description: The snapshot's native identifier, for V(absent) and V(reverted); on libvirt it is the name.
+    description: The snapshot's native identifier, for V(absent) and V(reverted); on libvirt it is the name, on vSphere
+      the managed object id, such as V(snapshot-7).
     type: str
   snapshot_path:
     description: The names from the root of the tree down to the snapshot, for V(absent) and V(reverted).
@@ -92,6 +93,7 @@ notes:
   - On libvirt, a suspended VM has to be resumed first. Neither taking a snapshot nor going back to one minds its saved
     memory.
   - On libvirt, a snapshot of a VM with UEFI does not hold the firmware's variables.
+  - On vSphere, a snapshot without memory leaves its VM stopped when it is gone back to.
 """
 
 EXAMPLES = r"""
