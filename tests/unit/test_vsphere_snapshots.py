@@ -7,8 +7,14 @@ from typing import Any
 import pytest
 import pyVmomi
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere import places, snapshots
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import InvalidOption
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere import faults, places, snapshots
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import (
+    BackendError,
+    CapacityExceeded,
+    CrossvirtError,
+    InvalidOption,
+    Unsupported,
+)
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Vm
 
 vim: Any = pyVmomi.vim
@@ -142,3 +148,18 @@ def test_names_that_do_not_fit(name: str) -> None:
 @pytest.mark.parametrize("name", ["50% of a/b\\c", "%25", "%2f", "a b"])
 def test_what_is_escaped_is_read_back(name: str) -> None:
     assert places.unescaped(places.escaped(name)) == name
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ("FilesystemQuiesceFault", BackendError),
+        ("MemorySnapshotOnIndependentDisk", Unsupported),
+        ("SnapshotIncompatibleDeviceInVm", Unsupported),
+        ("TooManySnapshotLevels", CapacityExceeded),
+    ],
+)
+def test_what_vsphere_says_of_snapshots_is_told_by_its_class(fault: str, kind: type[CrossvirtError]) -> None:
+    error = faults.ours(getattr(vim.fault, fault)(), "vc1", "taking a snapshot")
+    assert type(error) is kind
+    assert fault in str(error)

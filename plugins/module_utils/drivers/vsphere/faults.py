@@ -38,9 +38,12 @@ FAULTS: dict[str, type[CrossvirtError]] = {
     "InsufficientResourcesFault": CapacityExceeded,
     "InsufficientStorageSpace": CapacityExceeded,
     "NoDiskSpace": CapacityExceeded,
+    "TooManySnapshotLevels": CapacityExceeded,
     "InvalidArgument": InvalidOption,
     "InvalidName": InvalidOption,
     "InvalidState": InvalidState,
+    "ApplicationQuiesceFault": BackendError,
+    "FilesystemQuiesceFault": BackendError,
     "GenericVmConfigFault": BackendError,
     "ToolsUnavailable": InvalidState,
     "VmToolsUpgradeFault": InvalidState,
@@ -57,6 +60,7 @@ FAULTS: dict[str, type[CrossvirtError]] = {
     "MethodNotFound": Unsupported,
     "NotImplemented": Unsupported,
     "NotSupported": Unsupported,
+    "SnapshotFault": Unsupported,
 }
 
 
