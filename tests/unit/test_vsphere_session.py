@@ -93,7 +93,7 @@ def test_contradictions_are_refused_before_anything_is_sent(settings: dict[str, 
 )
 def test_faults_have_our_class(fault: Any, expected: type[errors.CrossvirtError]) -> None:
     error = faults.ours(fault, "vc1", "starting web1")
-    assert type(error) is expected
+    assert error.__class__ is expected
     assert str(error).startswith("vc1: starting web1: ")
     assert faults.name_of(fault) in str(error)
 
@@ -102,7 +102,7 @@ def test_a_missing_right_is_named_with_its_object() -> None:
     place = vim.VirtualMachine("vm-42", None)
     fault = fault_of(vim.fault.NoPermission, privilegeId="VirtualMachine.Interact.PowerOn", object=place)
     error = faults.ours(fault, "vc1", "starting web1")
-    assert type(error) is errors.PermissionDenied
+    assert isinstance(error, errors.PermissionDenied)
     assert "VirtualMachine.Interact.PowerOn on vm-42" in str(error)
 
 

@@ -14,7 +14,7 @@ from ...driver import Operation
 from ...errors import Cancelled, ConnectionFailed, CrossvirtError, NotFound
 from ...support.workers import start
 from . import label_writing
-from .copies import changes, clone_spec
+from .copies import Copy, changes, clone_spec
 from .devices import told
 from .drafts import VsphereDraft
 from .hardware import KIB, NewDisk, disk_changes, new_vm
@@ -39,7 +39,8 @@ class Building:
 
     def begin(self) -> Operation:
         """Have the VM made; a refusal raises at once, so that it counts as not begun."""
-        first = self._submit("creating", self._clone if self._draft.copy else self._create)
+        copy = self._draft.copy
+        first = self._submit("creating", partial(self._clone, copy) if copy else self._create)
         operation = Operation()
         operation.abort, operation.grace_seconds = self._abort, CLEAN_UP_SECONDS
         start(operation, lambda: self._run(first))
@@ -67,9 +68,7 @@ class Building:
         folder = self._vim.Folder(place.folder, self._session.stub)
         return folder.CreateVM_Task(config=config, pool=self._vim.ResourcePool(place.pool), host=host)
 
-    def _clone(self) -> Any:
-        copy = self._draft.copy
-        assert copy  # noqa: S101 - chosen by it
+    def _clone(self, copy: Copy) -> Any:
         vim, name = self._vim, self._draft.spec.name
         config = changes(vim, self._draft.spec, copy, self._draft.nics)
         config.instanceUuid = self._uuid

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 from .session import Session
 from .streaming import Page, Streaming, plain
 
-Row: TypeAlias = "dict[str, Any]"
-Rows: TypeAlias = "dict[str, dict[str, Row]]"  # by type, then by id
-Paths: TypeAlias = "Mapping[str, Collection[str]]"  # of each type of object
+Row: TypeAlias = dict[str, Any]
+Rows: TypeAlias = dict[str, dict[str, Row]]  # by type, then by id
+Paths: TypeAlias = Mapping[str, Collection[str]]  # of each type of object
 PAGE = 1000  # objects in one answer: enough that pages do not count, few enough that one is no burden
 
 
