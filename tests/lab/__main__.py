@@ -9,6 +9,7 @@ import sys
 
 from tests.lab import requirements
 from tests.lab.commands import LabError
+from tests.lab.processes import alone
 from tests.lab.settings import MAX_HOSTS
 from tests.lab.vsphere import program
 
@@ -47,7 +48,7 @@ def carry_out(options: argparse.Namespace) -> None:
     if options.command == "status":
         sys.stdout.write(f"{status.table()}\n")
         return
-    with lifecycle.alone():
+    with alone():
         match options.command:
             case "up":
                 lifecycle.up(options.hosts, with_ssh=options.ssh)
@@ -61,7 +62,6 @@ def carry_out(options: argparse.Namespace) -> None:
 
 def carry_out_on_vsphere(options: argparse.Namespace) -> None:
     """Do it with simulators, which need no rights on this machine."""
-    from tests.lab.lifecycle import alone
     from tests.lab.vsphere import lifecycle
 
     if options.command != "status":

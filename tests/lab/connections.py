@@ -3,14 +3,13 @@
 
 import hashlib
 import json
-import os
-from pathlib import Path
 from typing import Any
 
 import yaml
 
 from tests.lab import pki, ssh
 from tests.lab.contents import POOLS, subnet
+from tests.lab.files import write
 from tests.lab.host import Host
 from tests.lab.image import MIB, Images
 from tests.lab.settings import (
@@ -122,13 +121,6 @@ def publish(hosts: list[Host], images: Images) -> None:
     header = "# Written by tests/lab; gone with `lab down`.\n"
     write(CONNECTIONS, header + yaml.safe_dump({"hypervisors": entries(hosts, with_ssh=with_ssh)}, sort_keys=False))
     write(FACTS, json.dumps(facts(hosts, images), indent=2) + "\n")
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file of mode 0600, whatever was there."""
-    path.unlink(missing_ok=True)
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-        file.write(text)
 
 
 def withdraw() -> None:

@@ -1,32 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bringing the lab up and down; one lab of an instance at a time."""
+"""Bringing the lab up and down."""
 
-import os
 import shutil
-import signal
-import socket
-import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.lab import connections, contents, fleet, image, network, pki, servers, ssh
 from tests.lab.commands import LabError
 from tests.lab.host import Host, hosts_up
-from tests.lab.settings import FLEET_NUMBER, HALF_DEAD_PORT, INSTANCE, ROOT_ADDRESS, RUNTIME
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Refuse to work beside another `up` or `down` of this instance; an abstract socket ends with its process."""
-    with socket.socket(socket.AF_UNIX) as lock:
-        try:
-            lock.bind(f"\0crossvirt-lab-{INSTANCE}")
-        except OSError:
-            raise LabError(
-                f"lab {INSTANCE} is being changed by another process: wait for it or set CROSSVIRT_LAB"
-            ) from None
-        yield
+from tests.lab.processes import command_line, end
+from tests.lab.settings import FLEET_NUMBER, HALF_DEAD_PORT, ROOT_ADDRESS, RUNTIME
 
 
 def up(count: int, *, with_ssh: bool) -> None:
@@ -93,24 +76,3 @@ def server_pids(pid_files: Iterable[Path]) -> list[int]:
     """List the lab's own servers in the root namespace, as far as they still run."""
     pids = [int(path.read_text()) for path in pid_files if path.exists()]
     return [pid for pid in pids if str(RUNTIME) in command_line(pid)]
-
-
-def command_line(pid: int) -> str:
-    """Read the command line of a process; empty if there is none."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
-    except OSError:
-        return ""
-
-
-def end(pids: list[int]) -> None:
-    """Ask processes to end, and insist after two seconds."""
-    for how in (signal.SIGTERM, signal.SIGKILL):
-        for pid in pids:
-            try:
-                os.kill(pid, how)
-            except ProcessLookupError:
-                continue
-        deadline = time.monotonic() + 2
-        while (pids := [pid for pid in pids if command_line(pid)]) and time.monotonic() < deadline:
-            time.sleep(0.05)

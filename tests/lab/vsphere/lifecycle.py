@@ -13,8 +13,8 @@ from typing import Any
 import yaml
 
 from tests.lab.commands import LabError
-from tests.lab.connections import write
-from tests.lab.lifecycle import command_line, end
+from tests.lab.files import write
+from tests.lab.processes import command_line, end
 from tests.lab.settings import CHECKOUT, INSTANCE, OUTPUT
 from tests.lab.vsphere.client import Control
 from tests.lab.vsphere.govc import Govc
