@@ -124,7 +124,7 @@ def test_only_uuids_forgive_the_case_of_letters(key: str, value: str, *, matches
 
 
 def test_labels_have_one_form() -> None:
-    assert labels_from({"a": "x", "b": ["y", 2], "c": 1.5}, "labels") == {"a": ["x"], "b": ["y", "2"], "c": ["1.5"]}
+    assert labels_from({"a": "x", "b": ["y", 2], "c": 1.5}, "labels") == {"a": ["x"], "b": ["2", "y"], "c": ["1.5"]}
 
 
 @pytest.mark.parametrize("value", [{"b": 1}, None, [["x"]]])
