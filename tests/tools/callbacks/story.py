@@ -51,6 +51,10 @@ class CallbackModule(CallbackBase):
         self._title(result, "FAILED", "red")
         self._display.display(self._dump_results(result.result, indent=2), color="red")
 
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """Say why."""
+        self.v2_runner_on_failed(result)
+
     def _title(self, result: Any, outcome: str, color: str) -> None:
         seconds = time.monotonic() - self.started
         self._display.display(f"  {result.task_name:<54}{outcome:>8}{seconds:7.1f} s", color=color)
