@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.integration.bench import assert_refused, steps_of
@@ -49,22 +51,34 @@ def test_a_session_that_expires_while_changing(bench: Bench, call: str, slow: st
     assert bench.witness.states()[VM] == OFF
 
 
-@pytest.mark.parametrize("call", ["RetrieveServiceContent", "Login", "CreateContainerView", "RetrievePropertiesEx"])
-@pytest.mark.parametrize("trouble", [{"http": SERVICE_UNAVAILABLE}, {"drop": "before"}])
-def test_a_connection_that_breaks_before_the_change(bench: Bench, call: str, trouble: dict[str, object]) -> None:
-    bench.control.faults(Rule(method=call, count=1, **trouble))  # type: ignore[arg-type]
-    said = "503 Service" if "http" in trouble else "closed connection"
-    doing = "reading" if call in ("CreateContainerView", "RetrievePropertiesEx") else "connecting"
-    assert_refused(bench.run("vm_state", **STOP), "ConnectionFailed", bench.sim.address, said, f"while {doing}")
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (Rule(method="RetrieveServiceContent", drop="before"), ["while connecting", "closed connection"]),
+        (Rule(method="Login", http=SERVICE_UNAVAILABLE), ["while connecting", "503 Service Unavailable"]),
+        (Rule(method="RetrievePropertiesEx", drop="after"), ["while reading", "closed connection"]),
+        (Rule(method="RetrievePropertiesEx", http=SERVICE_UNAVAILABLE), ["while reading", "503 Service Unavailable"]),
+    ],
+    ids=lambda value: f"{value.method} {value.http or value.drop}" if isinstance(value, Rule) else None,
+)
+def test_a_connection_that_breaks_before_the_change(bench: Bench, rule: Rule, words: list[str]) -> None:
+    bench.control.faults(replace(rule, count=1))
+    assert_refused(bench.run("vm_state", **STOP), "ConnectionFailed", bench.sim.address, *words)
     assert bench.witness.states()[VM] == ON
 
 
 @pytest.mark.parametrize(
-    ("trouble", "after"), [({"http": SERVICE_UNAVAILABLE}, ON), ({"drop": "before"}, ON), ({"drop": "after"}, OFF)]
+    ("rule", "after"),
+    [
+        (Rule(method="PowerOffVM_Task", http=SERVICE_UNAVAILABLE, count=1), ON),
+        (Rule(method="PowerOffVM_Task", drop="before", count=1), ON),
+        (Rule(method="PowerOffVM_Task", drop="after", count=1), OFF),
+    ],
+    ids=["503", "lost on the way", "lost on the way back"],
 )
-def test_a_change_whose_answer_is_lost(bench: Bench, trouble: dict[str, object], after: str) -> None:
+def test_a_change_whose_answer_is_lost(bench: Bench, rule: Rule, after: str) -> None:
     """It may have begun, and is not begun twice: what is true is read back, and a second run does the rest."""
-    bench.control.faults(Rule(method="PowerOffVM_Task", count=1, **trouble))  # type: ignore[arg-type]
+    bench.control.faults(rule)
     result = bench.run("vm_state", **STOP)
     assert (result["error"], result["changed"]) == ("ConnectionFailed", True)
     assert f"while stopping {VM}" in result["msg"]

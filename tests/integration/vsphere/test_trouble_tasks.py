@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,33 +13,40 @@ from tests.integration.vsphere.bench import HARD, OFF, ON, Bench
 from tests.lab.vsphere.client import Rule
 from tests.lab.vsphere.server import Layout
 
-VM, OTHER, HOST = "DC0_H0_VM0", "DC0_H0_VM1", "DC0_H0"
+VM, HOST = "DC0_H0_VM0", "DC0_H0"
 STOP: dict[str, Any] = {"name": VM, "state": "stopped", "shutdown": HARD}
 START = {"name": VM, "state": "running"}
 BRIEF = {"timeout_seconds": 1}
 
 
-@pytest.mark.parametrize(
-    ("rule", "error", "words"),
-    [
-        (Rule(fault="GenericVmConfigFault", detail={"reason": "no disk"}), "BackendError", ["no disk", "Generic"]),
-        (Rule(fault="SystemError", detail={"reason": "out of luck"}), "BackendError", ["out of luck", "SystemError"]),
-        (Rule(fault="InsufficientMemoryResourcesFault"), "CapacityExceeded", ["InsufficientMemory"]),
-        (Rule(fault="TaskInProgress"), "Busy", ["TaskInProgress"]),
-        (Rule(fault="FileLocked"), "Busy", ["FileLocked"]),
-    ],
-    ids=lambda value: value.fault if isinstance(value, Rule) else None,
-)
+STATES = {"requestedState": "poweredOff", "existingState": "suspended"}
+FAULTS: list[tuple[Rule, str, list[str]]] = [
+    (Rule(fault="GenericVmConfigFault", detail={"reason": "no disk"}), "BackendError", ["no disk", "Generic"]),
+    (Rule(fault="SystemError", detail={"reason": "out of luck"}), "BackendError", ["out of luck", "SystemError"]),
+    (Rule(fault="InsufficientMemoryResourcesFault"), "CapacityExceeded", ["InsufficientMemory"]),
+    (Rule(fault="TaskInProgress"), "Busy", ["TaskInProgress"]),
+    (Rule(fault="FileLocked"), "Busy", ["FileLocked"]),
+    (Rule(fault="InvalidPowerState", detail=STATES), "InvalidState", ["InvalidPowerState"]),
+]
+
+
+@pytest.mark.parametrize("layout", [Layout(vms=len(FAULTS) + 1, on=True)], ids=["many VMs"])
 @pytest.mark.parametrize("late", [False, True], ids=["refused", "fails half-way"])
-def test_faults(bench: Bench, rule: Rule, error: str, words: list[str], *, late: bool) -> None:
-    bench.control.faults(Rule(**{**vars(rule), "method": "PowerOffVM_Task", "object": VM, "task": late}))
-    result = bench.run("vm_state", vms=[VM, OTHER], state="stopped", shutdown=HARD)
-    ours, other = result["vms"]
-    assert (result["error"], ours["error"], other.get("error")) == (error, error, None)
-    assert not [word for word in (f"stopping {VM}", *words) if word not in ours["msg"]], ours["msg"]
-    assert steps_of(result) == [[("stop", "failed")] if late else [], [("stop", "done")]]
-    assert (ours["after"], ours["changed"]) == ({"state": "running"}, late)
-    assert {name: bench.witness.states()[name] for name in (VM, OTHER)} == {VM: ON, OTHER: OFF}
+def test_faults(bench: Bench, *, late: bool) -> None:
+    """One VM each: its error is its own, and the others go on."""
+    names = [f"DC0_H0_VM{number}" for number in range(len(FAULTS) + 1)]
+    rules = zip(names, (rule for rule, *_expected in FAULTS), strict=False)
+    bench.control.faults(*(replace(rule, method="PowerOffVM_Task", object=name, task=late) for name, rule in rules))
+    result = bench.run("vm_state", vms=names, state="stopped", shutdown=HARD)
+    assert (result["error"], result["changed"]) == (FAULTS[0][1], True)
+    *failed, good = zip(result["vms"], steps_of(result), strict=True)
+    assert ("error" in good[0], good[1]) == (False, [("stop", "done")])
+    for (vm, steps), (_rule, error, words) in zip(failed, FAULTS, strict=True):
+        assert (vm["error"], vm["changed"], vm["after"]) == (error, late, {"state": "running"})
+        assert steps == ([("stop", "failed")] if late else [])
+        assert not [word for word in (f"stopping {vm['name']}", *words) if word not in vm["msg"]], vm["msg"]
+    states = bench.witness.states()
+    assert [states[name] for name in names] == [*[ON] * len(FAULTS), OFF]
 
 
 @pytest.mark.parametrize(
