@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.integration.vsphere.bench import HARD, OFF, ON, Bench
 from tests.lab.vsphere.client import Rule
 
 VM = "DC0_H0_VM0"
-STOP = {"name": VM, "state": "stopped", "shutdown": HARD}
+STOP: dict[str, Any] = {"name": VM, "state": "stopped", "shutdown": HARD}
 SERVICE_UNAVAILABLE = 503
 
 

@@ -15,7 +15,7 @@ from tests.lab.vsphere.server import Layout
 
 VM, HOST = "DC0_H0_VM0", "DC0_H0"
 STOP: dict[str, Any] = {"name": VM, "state": "stopped", "shutdown": HARD}
-START = {"name": VM, "state": "running"}
+START: dict[str, Any] = {"name": VM, "state": "running"}
 BRIEF = {"timeout_seconds": 1}
 
 
