@@ -90,6 +90,16 @@ def test_a_vm_that_goes_meanwhile(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("layout", [Layout(vms=1)], ids=["stopped"])
+def test_a_vm_that_goes_before_it_is_removed(bench: Bench) -> None:
+    bench.control.delays(UnregisterVM=0.5)
+    process = bench.begin("vm", name=VM, state="absent")
+    bench.wait_for_call("UnregisterVM")
+    bench.witness.remove(VM)
+    assert "error" not in process.result()
+    assert bench.run("vm", name=VM, state="absent")["changed"] is False
+
+
+@pytest.mark.parametrize("layout", [Layout(vms=1)], ids=["stopped"])
 def test_a_question_that_holds_a_task_up(bench: Bench) -> None:
     bench.control.delays(PowerOnVM=60)
     process = bench.begin("vm_state", **START)

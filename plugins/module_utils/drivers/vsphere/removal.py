@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from ...driver import Operation
-from ...errors import CrossvirtError
+from ...errors import CrossvirtError, NotFound
 from ...support.workers import start
 from .devices import told
 from .properties import read_some
@@ -32,8 +32,11 @@ class Removal:
         Without its disks a VM is unregistered, and all its files stay. Destroy_Task takes every file of the VM, so
         snapshots and firmware settings have to be named with the disks.
         """
-        steps = self._steps()
-        first = steps[0]()
+        try:
+            steps = self._steps()
+            first = steps[0]()
+        except NotFound:  # somebody else was faster
+            return Operation.ended()
         if len(steps) == 1 and "disks" not in self._remove:
             return first
         operation = Operation()
