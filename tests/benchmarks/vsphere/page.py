@@ -26,8 +26,8 @@ of the figures that no plugin can save; with Ansible's method for a variable, an
 POWER = """
 ## Starting VMs
 
-`ansible-playbook` with one play, on a vCenter with 1,224 VMs, where starting takes no time. The CPU "of the tasks" is
-what is above that of a play without a task.
+`ansible-playbook` with one play, on a vCenter with 1,224 VMs, where starting takes no time. The CPU "of the task" is
+what is above that of a play without one.
 
 """
 
@@ -65,7 +65,7 @@ def power_table(rows: Sequence[power.Row]) -> str:
     cells = []
     for row in rows:
         ours = costs[power.ONE_TASK if row.vms > 1 else power.ONE_NAME]
-        above = f"{row.cost.cpu_seconds - empty:.2f}" if row.vms else "-"
+        above = f"{row.cost.cpu_seconds - empty:.2f}" if row.name != power.NO_TASK else "-"
         cells.append([f"{row.vms}", row.name, *page.figures(row.cost, ours), above, f"{row.calls:,}", f"{row.logins}"])
-    titles = ["VMs", "way", "CPU s", "times ours", "wait s", "times ours", "CPU s of the tasks", "calls", "logins"]
+    titles = ["VMs", "way", "CPU s", "times ours", "wait s", "times ours", "CPU s of the task", "calls", "logins"]
     return page.table(titles, ["---:", "---", *["---:"] * 7], cells)

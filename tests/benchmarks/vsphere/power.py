@@ -19,7 +19,7 @@ from tests.lab.vsphere.server import HUNDREDS, Simulator
 ROUNDS = 3
 NAMES = [f"DC0_C0_RP0_VM{number}" for number in range(50)]
 ONE_TASK, COMMUNITY_LOOP, VMWARE_LOOP = "crossvirt, one task", "community.vmware, loop", "vmware.vmware, loop"
-NO_TASK = "a play without a task"
+NO_TASK, NOTHING = "a play without a task", "ansible.builtin.ping, which does nothing"
 ONE_NAME, ONE_UUID = "crossvirt, by name", "crossvirt, by uuid"
 COMMUNITY_ONE, VMWARE_ONE = "community.vmware, by name", "vmware.vmware, by name"
 
@@ -101,6 +101,7 @@ def playbooks(simulator: Simulator, uuid: str) -> dict[str, tuple[str, int]]:
         COMMUNITY_LOOP: (loops[:1], len(NAMES)),
         VMWARE_LOOP: (loops[1:], len(NAMES)),
         NO_TASK: ([], 0),
+        NOTHING: ([{"ansible.builtin.ping": {}}], 0),
         ONE_NAME: ([{"crossvirt.lifecycle.vm_state": {**ours, "name": NAMES[0]}}], 1),
         ONE_UUID: ([{"crossvirt.lifecycle.vm_state": {**ours, "uuid": uuid}}], 1),
         COMMUNITY_ONE: (ones[:1], 1),
