@@ -161,5 +161,5 @@ def test_what_is_escaped_is_read_back(name: str) -> None:
 )
 def test_what_vsphere_says_of_snapshots_is_told_by_its_class(fault: str, kind: type[CrossvirtError]) -> None:
     error = faults.ours(getattr(vim.fault, fault)(), "vc1", "taking a snapshot")
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert fault in str(error)
