@@ -27,7 +27,8 @@ POWER = """
 ## Starting VMs
 
 `ansible-playbook` with one play, on a vCenter with 1,224 VMs, where starting takes no time. The CPU "of the task" is
-what is above that of a play without one.
+what is above that of a play without one. Most of it is Ansible's: for every task it packs the code of the collection
+anew, and there is more of ours than of a module that does one thing on one hypervisor.
 
 """
 
