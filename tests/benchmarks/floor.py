@@ -1,24 +1,37 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Ansible alone: a source that has in a local file what another source lists."""
+"""Ansible alone: sources that have in a local file what another source lists, the part that no plugin can save."""
 
 import json
-from pathlib import Path
+import subprocess
+from collections.abc import Sequence
 from typing import Any
 
+from tests.benchmarks.rivals import ENVIRONMENT, WORK
 
-def source(listed: bytes, data: Path, *, by_method: bool) -> dict[str, Any]:
-    """Write what `ansible-inventory --list` printed to a file, and return a source that reads it."""
-    groups = json.loads(listed)
+ALONE, ALONE_FAST = "Ansible alone", "Ansible alone, variables set at once"
+
+
+def sources(argv: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Run `ansible-inventory --list`, and return what lists the same hosts, variables and groups from a file."""
+    data = WORK / "fleet.json"
+    groups = json.loads(listed(argv))
     hosts = bare(groups.pop("_meta")["hostvars"])
     members = {name: group["hosts"] for name, group in groups.items() if "hosts" in group}
     data.write_text(json.dumps({"hosts": hosts, "groups": members}))
-    return {"plugin": "local_file", "data": str(data), "by_method": by_method}
+    return {
+        name: {"plugin": "local_file", "data": str(data), "by_method": name == ALONE} for name in (ALONE, ALONE_FAST)
+    }
+
+
+def listed(argv: Sequence[str]) -> bytes:
+    """Return what a program prints."""
+    return subprocess.run(argv, env=ENVIRONMENT, check=True, capture_output=True).stdout
 
 
 def bare(value: Any) -> Any:
     """Return values without the wrapping that marks a text as no template."""
     if isinstance(value, dict):
-        return (
-            bare(value["__ansible_unsafe"]) if "__ansible_unsafe" in value else {k: bare(v) for k, v in value.items()}
-        )
+        if "__ansible_unsafe" in value:
+            return bare(value["__ansible_unsafe"])
+        return {key: bare(part) for key, part in value.items()}
     return [bare(one) for one in value] if isinstance(value, list) else value

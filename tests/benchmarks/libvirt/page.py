@@ -21,8 +21,9 @@ INVENTORY = """
 ## Inventory
 
 `ansible-inventory --list` of a libvirt host with so many stopped VMs. community.libvirt's plugin always reads the
-definition of every VM; the second line of ours does so, too. "Ansible alone" lists as many hosts without variables from
-a file: the part of the figures that no plugin can save.
+definition of every VM; the second line of ours does so, too. "Ansible alone" lists the same hosts, variables and groups
+as our first line from a local file: the part of the figures that no plugin can save; with Ansible's method for a
+variable, and without it, as ours does.
 
 """
 POWER = """

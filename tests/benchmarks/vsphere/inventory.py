@@ -2,7 +2,6 @@
 """`ansible-inventory --list` of a vCenter with many VMs: CPU, time, memory and calls, ours beside the others'."""
 
 import json
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +10,11 @@ import yaml
 
 from tests.benchmarks import floor
 from tests.benchmarks.measuring import Cost, cost_of, in_turn
-from tests.benchmarks.rivals import ENVIRONMENT, WORK, program
+from tests.benchmarks.rivals import WORK, program
 from tests.benchmarks.vsphere.sources import COMMUNITY, CONNECTION, OURS, TUNED, VMWARE, source
 from tests.lab.commands import LabError
 from tests.lab.vsphere.server import HUNDREDS, THOUSANDS, Layout, Simulator
 
-ALONE, ALONE_FAST = "Ansible alone", "Ansible alone, variables set at once"
 DELAY_SECONDS = 0.005  # of every call, in the place of a network and of a vCenter that has to think
 CONNECTIONS = WORK / "vsphere-connections.yml"
 
@@ -60,7 +58,7 @@ def rows_of(fleet: Fleet) -> list[Row]:
         CONNECTIONS.write_text(yaml.safe_dump({"hypervisors": {CONNECTION: simulator.connection()}}))
         programs = {name: listing(name, source(name, simulator, str(CONNECTIONS))) for name in fleet.names}
         counts = {name: calls(simulator, argv) for name, argv in programs.items()}
-        programs |= alone(programs[OURS])
+        programs |= {name: listing(name, source) for name, source in floor.sources(programs[OURS]).items()}
         costs = in_turn(programs, fleet.rounds)
         simulator.control.delays(call_seconds=DELAY_SECONDS)
         delayed: Mapping[str, Cost] = {name: cost_of(programs[name]) for name in fleet.delayed}
@@ -78,21 +76,7 @@ def listing(name: str, source: dict[str, Any]) -> list[str]:
 def calls(simulator: Simulator, argv: list[str]) -> int:
     """Return the calls of one run; raises LabError where hosts are missing."""
     simulator.control.reset()
-    found = len(json.loads(listed(argv))["_meta"]["hostvars"])
+    found = len(json.loads(floor.listed(argv))["_meta"]["hostvars"])
     if found != simulator.vms:
         raise LabError(f"{argv} lists {found} hosts, not {simulator.vms}")
     return simulator.control.calls().total
-
-
-def listed(argv: list[str]) -> bytes:
-    """Return what a program prints."""
-    return subprocess.run(argv, env=ENVIRONMENT, check=True, capture_output=True).stdout
-
-
-def alone(ours: list[str]) -> dict[str, list[str]]:
-    """Return what lists the same hosts, variables and groups from a local file: what no plugin can save."""
-    printed = listed(ours)
-    return {
-        name: listing(name, floor.source(printed, WORK / "fleet.json", by_method=name == ALONE))
-        for name in (ALONE, ALONE_FAST)
-    }
