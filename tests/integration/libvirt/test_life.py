@@ -83,7 +83,7 @@ def test_read(bench: Bench) -> None:
         assert vm["guest"]["hostname"] == f"lab-{nic['mac'].replace(':', '')}"
         assert [one["address"] for one in vm["guest"]["addresses"] if "." in one["address"]]
         assert vm["snapshots"] == []
-    assert [vm["labels"] for vm in vms["vms"]] == [{"role": ["web", "first"]}, {"role": ["web"]}]
+    assert [vm["labels"] for vm in vms["vms"]] == [{"role": ["first", "web"]}, {"role": ["web"]}]
     assert [host["name"] for host in hosts["hosts"]] == ["kvm1", "kvm2"]
     assert {(one["name"], one["endpoint"]) for one in hosts["storage"]} >= {
         (name, uri) for name in ("default", "fast") for uri in bench.lab.connection("lab")["hosts"]
