@@ -7,15 +7,18 @@ from collections.abc import Sequence
 from typing import Any
 
 from tests.benchmarks.rivals import ENVIRONMENT, WORK
+from tests.lab.commands import LabError
 
 ALONE, ALONE_FAST = "Ansible alone", "Ansible alone, variables set at once"
 
 
 def sources(argv: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Run `ansible-inventory --list`, and return what lists the same hosts, variables and groups from a file."""
+    """Run `ansible-inventory --list`, and return what lists the same from a file; raises LabError without hosts."""
     data = WORK / "fleet.json"
     groups = json.loads(listed(argv))
     hosts = bare(groups.pop("_meta")["hostvars"])
+    if not hosts:
+        raise LabError(f"{argv} lists no hosts")
     members = {name: group["hosts"] for name, group in groups.items() if "hosts" in group}
     data.write_text(json.dumps({"hosts": hosts, "groups": members}))
     return {

@@ -43,9 +43,9 @@ def rows_of(vms: int, rounds: int) -> list[Row]:
     lab = Lab()
     direct, counted = (plain(lab.connection(name)) for name in ("fleet", "fleet-proxy"))
     programs = {name: listing(name, source(direct)) for name, source in SOURCES.items()}
-    programs |= {name: listing(name, source) for name, source in floor.sources(programs[OURS]).items()}
     for argv in programs.values():
-        cost_of(argv)  # to warm up
+        cost_of(argv)  # to warm up: a host that has just begun may be too slow for the first
+    programs |= {name: listing(name, source) for name, source in floor.sources(programs[OURS]).items()}
     costs = in_turn(programs, rounds)
     counts = {name: calls(lab, listing(name, source(counted)), vms) for name, source in SOURCES.items()}
     return [Row(vms, name, costs[name], *counts.get(name, ())) for name in programs]
