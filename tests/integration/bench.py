@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -97,7 +98,7 @@ class Played:
         return [bool(result.get("changed")) for result in self.results]
 
 
-class Bench:
+class Bench(ABC):
     """Runs modules and programs of Ansible's with a connections file; everything they write is below `folder`."""
 
     def __init__(self, folder: Path, connections_file: Path) -> None:
@@ -118,9 +119,9 @@ class Bench:
         """Run a module to its end."""
         return self.begin(module, **options).result()
 
+    @abstractmethod
     def picture(self) -> object:
         """Return what refused tasks leave as it was; told by a witness that is not the collection."""
-        raise NotImplementedError
 
     def refused(self, error: str, *words: str, module: str = "vm_state", **options: Any) -> Result:
         """Run a module that must fail with this class and a message that names these, and change nothing."""

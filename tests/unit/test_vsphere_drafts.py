@@ -13,7 +13,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vspher
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.vsphere.refusals import (
     refuse,
     refuse_new,
-    refuse_size,
+    refuse_thick_copy,
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
     CloneSpec,
@@ -67,18 +67,10 @@ def test_what_vsphere_takes_is_not_refused() -> None:
     refuse_new(spec)
 
 
-@pytest.mark.parametrize(
-    ("disk", "size", "image_bytes", "error"),
-    [
-        (DiskSpec(), 0, 0, errors.InvalidOption),
-        (DiskSpec(), MIB, 2 * MIB, errors.InvalidOption),
-        (DiskSpec(), 1536, 0, errors.InvalidOption),
-        (DiskSpec(provisioning="thick", image=ImageSpec(storage="a", volume="b")), MIB, MIB, errors.Unsupported),
-    ],
-)
-def test_sizes_that_cannot_be_are_refused(disk: DiskSpec, size: int, image_bytes: int, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        refuse_size(VmSpec(name="web1"), disk, size, image_bytes)
+def test_a_copy_is_as_thick_as_its_image() -> None:
+    with pytest.raises(errors.Unsupported):
+        refuse_thick_copy(DiskSpec(provisioning="thick", image=ImageSpec(storage="a", volume="b")))
+    refuse_thick_copy(DiskSpec(provisioning="thick"))
 
 
 @pytest.mark.parametrize("spec", [VmSpec(name="a"), VmSpec(name="a", memory_bytes=MIB, secure_boot=True)])

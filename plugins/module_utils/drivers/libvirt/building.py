@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from ...errors import Cancelled, CrossvirtError
 from ...support.images import ImageFile
+from ...support.making import taken_back
 from .definition import Drive, copy_of, definition
 from .drafts import Content, LibvirtDraft
 from .removal import delete
@@ -33,18 +34,10 @@ class Building:
 
     def run(self) -> str:
         """Make it, and return its id; the error of a creation that failed lists what could not be removed."""
-        try:
-            with self._session.translated(f"creating {self._draft.spec.name}"):
-                paths = [self._volume(content) for content in self._draft.contents]
-                self._go_on()
-                return self._define(paths)
-        except CrossvirtError as error:
-            if left := self._take_back():
-                error.facts["left_behind"] = left
-            raise
-        except BaseException:
-            self._take_back()
-            raise
+        with taken_back(self._take_back), self._session.translated(f"creating {self._draft.spec.name}"):
+            paths = [self._volume(content) for content in self._draft.contents]
+            self._go_on()
+            return self._define(paths)
 
     def _go_on(self) -> None:
         if self._aborted.is_set():

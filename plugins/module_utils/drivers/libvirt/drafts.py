@@ -13,6 +13,7 @@ from xml.etree import ElementTree as ET
 from ...errors import AlreadyExists, CapacityExceeded, InvalidOption, InvalidState, NotFound, Unsupported
 from ...model import CloneSpec, DiskSpec, Draft, ImageSpec, Network, NicSpec, VmSpec, Volume
 from ...support.images import ImageFile, inspect, verify
+from ...support.making import refuse_size
 from . import convert
 from .definition import LARGEST, Machine, machine_from, machine_with, own_disks
 from .disks import source_of
@@ -124,7 +125,8 @@ class Drafter:
         source = self._image(disk.image) if disk.image else {}
         image_bytes = source.pop("size_bytes", 0)
         size = disk.size_bytes or image_bytes
-        refuse_size(spec, disk, size, image_bytes)
+        refuse_size(spec.name, size, image_bytes, SECTOR)
+        refuse_thick_copy(disk)
         if self._session.kind == "TEST" and (
             disk.provisioning == "thick" or "file" in source or size > image_bytes > 0
         ):
@@ -240,14 +242,8 @@ def refuse_words(spec: VmSpec) -> None:
         raise InvalidOption(f"libvirt names files after VMs: {spec.name!r} is longer than {LONGEST_NAME} bytes")
 
 
-def refuse_size(spec: VmSpec, disk: DiskSpec, size: int, image_bytes: int) -> None:
-    """Refuse a disk without a size, or of one that cannot be."""
-    if not size:
-        raise InvalidOption(f"a disk of {spec.name} has neither size_bytes nor image")
-    if size < image_bytes:
-        raise InvalidOption(f"size_bytes {size} of a disk of {spec.name} is less than the {image_bytes} of its image")
-    if size % SECTOR:
-        raise InvalidOption(f"size_bytes {size} of a disk of {spec.name} is not whole sectors of {SECTOR} bytes")
+def refuse_thick_copy(disk: DiskSpec) -> None:
+    """Refuse to take all the space of a copy at once."""
     if disk.provisioning == "thick" and disk.image:
         raise Unsupported("libvirt cannot take all the space of a copy at once: thick is for disks that begin empty")
 

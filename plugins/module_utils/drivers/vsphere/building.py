@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from ...driver import Operation
 from ...errors import Cancelled, ConnectionFailed, CrossvirtError, NotFound
+from ...support.making import taken_back
 from ...support.workers import start
 from . import label_writing
 from .copies import Copy, changes, clone_spec
@@ -77,21 +78,14 @@ class Building:
 
     def _run(self, first: Operation) -> str:
         """Finish it, and return its id; the error of a creation that failed lists what could not be removed."""
-        try:
+        with taken_back(self._take_back):
             vm_id = self._made(first)
             self._attach()
             self._go_on()
             if self._draft.labels is not None:
                 label_writing.write(self._session, self._vm, self._draft.labels)
             self._go_on()
-        except CrossvirtError as error:
-            if left := self._take_back():
-                error.facts["left_behind"] = left
-            raise
-        except BaseException:
-            self._take_back()
-            raise
-        return vm_id
+            return vm_id
 
     def _made(self, first: Operation) -> str:
         """Wait for the VM; one that was made although the answer was lost has to be taken back as well."""

@@ -10,14 +10,15 @@ from typing import TypeVar
 
 from ...errors import CrossvirtError, Unsupported
 from ...model import CloneSpec, Draft, NicSpec, VmSpec, Volume
+from ...support.making import refuse_size
 from .copies import Copy, Sources
 from .estate import Estate, Place
 from .files import Image, Search, look, split
-from .hardware import NewDisk, NewNic, bus_of, model_of, slots
+from .hardware import KIB, NewDisk, NewNic, bus_of, model_of, slots
 from .label_writing import Definitions, Labels
 from .ledger import Ledger
 from .placing import choose
-from .refusals import refuse, refuse_new, refuse_size
+from .refusals import refuse, refuse_new, refuse_thick_copy
 from .session import Session
 from .tasks import Tasks
 
@@ -136,7 +137,8 @@ class Drafter:
         for disk, store, name, slot, at in zip(specs, one.stores, names, places, one.images, strict=True):
             image = self._ledger.image(*at) if at else NO_IMAGE
             size, thick = disk.size_bytes or image.size_bytes, disk.provisioning == "thick"
-            refuse_size(one.spec, disk, size, image.size_bytes)
+            refuse_size(one.spec.name, size, image.size_bytes, KIB)
+            refuse_thick_copy(disk)
             if at and store != one.home:
                 raise Unsupported(
                     f"images of {one.spec.name} are copied into the folder of the VM, which is in storage"

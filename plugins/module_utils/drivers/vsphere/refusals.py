@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from ...errors import CapacityExceeded, InvalidOption, Unsupported
 from ...model import DiskSpec, NicSpec, VmSpec
 from .estate import listed
-from .hardware import KIB, MIB, NICS, bus_of, slots
+from .hardware import MIB, NICS, bus_of, slots
 
 LONGEST_NAME = 80  # VirtualMachine.name
 MEMORY_STEP = 4 * MIB  # VirtualMachineConfigSpec.memoryMB
@@ -58,14 +58,8 @@ def refuse_guest_os(spec: VmSpec, known: Collection[str]) -> None:
         raise InvalidOption(f"guest_os: {spec.guest_os!r} is no id of vSphere's that pyvmomi knows; similar is {near}")
 
 
-def refuse_size(spec: VmSpec, disk: DiskSpec, size: int, image_bytes: int) -> None:
-    """Refuse a disk without a size, or of one that cannot be."""
-    if not size:
-        raise InvalidOption(f"a disk of {spec.name} has neither size_bytes nor image")
-    if size < image_bytes:
-        raise InvalidOption(f"size_bytes {size} of a disk of {spec.name} is less than the {image_bytes} of its image")
-    if size % KIB:
-        raise InvalidOption(f"size_bytes {size} of a disk of {spec.name} is not whole KiB")
+def refuse_thick_copy(disk: DiskSpec) -> None:
+    """Refuse to give a copy another kind of space than its image has."""
     if disk.provisioning == "thick" and disk.image:
         raise Unsupported("a copy of an image is as thin or thick as the image: thick is for disks that begin empty")
 

@@ -95,7 +95,7 @@ def test_an_image_is_copied(conn: Any) -> None:
         ({**NEW, "nics": [{}]}, "InvalidOption", "network"),
         ({**NEW, "firmware": "uefi"}, "Unsupported", "uefi"),
         ({**NEW, "disks": [{}]}, "InvalidOption", "neither size_bytes nor image"),
-        ({**NEW, "disks": [{"size_bytes": 513}]}, "InvalidOption", "sectors"),
+        ({**NEW, "disks": [{"size_bytes": 513}]}, "InvalidOption", "multiple of 512 bytes"),
         ({**NEW, "disks": [{"image": {"storage": "default-pool", "volume": "x"}}]}, "NotFound", "'x'"),
         ({**NEW, "disks": [{"size_bytes": "4M", "provisioning": "thick"}]}, "Unsupported", "thin"),
         ({"clone": {"source": {"name": "test"}}}, "InvalidState", "not stopped"),
