@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from tests.lab import pki, ssh
+from tests.lab import pki, shared, ssh
 from tests.lab.contents import POOLS, subnet
 from tests.lab.files import write
 from tests.lab.host import Host
@@ -109,7 +109,8 @@ def host_facts(host: Host) -> dict[str, Any]:
         "pools": {
             name: {"path": f"/var/lib/libvirt/{folder}", "outside": str(host.folder / "lib" / folder)}
             for name, folder in POOLS.items()
-        },
+        }
+        | {"shared": {"path": "/var/lib/libvirt/shared", "outside": str(shared.MOUNT)}},
         "subnet": f"{subnet(host)}.0/24",
     }
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a fresh host offers.
 
-Pools `default` (with the guest images as volumes) and `fast`; networks `default` (NAT) and `lan` (the lab's bridge).
+Pools `default` (with the guest images as volumes), `fast` and `shared`; networks `default` (NAT) and `lan` (the lab's bridge).
 """
 
 import shutil
@@ -11,7 +11,7 @@ import libvirt
 from tests.lab.host import Host
 from tests.lab.image import Images
 
-POOLS = {"default": "images", "fast": "fast"}
+POOLS = {"default": "images", "fast": "fast", "shared": "shared"}
 POOL_XML = "<pool type='dir'><name>{name}</name><target><path>/var/lib/libvirt/{folder}</path></target></pool>"
 
 NAT_XML = """

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.lab import network, pki, servers
+from tests.lab import network, pki, servers, shared
 from tests.lab.commands import LabError, run, wait_until
 from tests.lab.settings import CACHE, FLEET_NUMBER, INSTANCE, MAX_HOSTS, NET, PROXY_PORT_BASE, ROOT_ADDRESS, RUNTIME
 
@@ -40,7 +40,7 @@ auth_unix_rw = "none"
 unix_sock_rw_perms = "0777"
 host_uuid = "{uuid}"
 log_outputs = "2:file:/var/log/libvirt/libvirtd.log"
-keepalive_interval = 5
+keepalive_interval = 1
 keepalive_count = 5
 max_clients = 500
 """
@@ -57,6 +57,8 @@ namespaces = []
 stdio_handler = "file"
 migration_address = "0.0.0.0"
 migration_host = "{address}"
+keepalive_interval = 1
+keepalive_count = 5
 """
 
 # Runs as the first process of the new namespaces, mounts, and then only holds them. A read-only file in place of
@@ -135,7 +137,7 @@ class Host:
         shutil.copytree("/etc/libvirt", self.folder / "etc", dirs_exist_ok=True, symlinks=True)
         for link in (self.folder / "etc/qemu/networks").glob("**/*.xml"):
             link.unlink()  # the lab defines its own `default`
-        for folder in ("lib/images", "lib/fast", "lib/qemu", "run/libvirt", "run/sshd", "run/lock"):
+        for folder in ("lib/images", "lib/fast", "lib/shared", "lib/qemu", "run/libvirt", "run/sshd", "run/lock"):
             (self.folder / folder).mkdir(parents=True)
         if WARM.is_dir():
             shutil.copytree(WARM, self.folder / "cache/qemu/capabilities")
@@ -152,7 +154,9 @@ class Host:
     def hold_namespaces(self) -> None:
         """Start the process that keeps the mounts alive while libvirtd comes and goes."""
         Path("/etc/pki").mkdir(exist_ok=True)
-        mounts = "\n".join(f"mount --bind {self.folder}/{name} {target}" for name, target in PRIVATE.items())
+        sources = {self.folder / name: target for name, target in PRIVATE.items()}
+        sources[shared.MOUNT] = "/var/lib/libvirt/shared"  # after /var/lib/libvirt
+        mounts = "\n".join(f"mount --bind {source} {target}" for source, target in sources.items())
         script = HOLD.format(name=self.name, folder=self.folder, mounts=mounts)
         holder = subprocess.Popen(
             ["ip", "netns", "exec", network.namespace(self.name), "unshare", "--mount", "--uts", "sh", "-c", script],

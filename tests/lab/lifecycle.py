@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from tests.lab import connections, contents, fleet, image, network, pki, servers, ssh
+from tests.lab import connections, contents, fleet, image, network, pki, servers, shared, ssh
 from tests.lab.commands import LabError
 from tests.lab.host import Host, hosts_up
 from tests.lab.processes import command_line, end
@@ -19,6 +19,7 @@ def up(count: int, *, with_ssh: bool) -> None:
     down()
     RUNTIME.mkdir(mode=0o755, parents=True)
     network.create_bridge()
+    shared.mount()
     servers.start("half-dead", "half_dead", ROOT_ADDRESS, str(HALF_DEAD_PORT))
     pki.create()
     if with_ssh:
@@ -68,6 +69,7 @@ def down() -> None:
     for space in network.namespaces():
         network.remove_namespace(space)
     network.remove_bridge()
+    shared.unmount()
     if RUNTIME.exists():
         shutil.rmtree(RUNTIME)
 
