@@ -17,7 +17,7 @@ import libvirt
 import libvirt_qemu
 import yaml
 
-from tests.lab import procedures
+from tests.lab import network, procedures
 from tests.lab.commands import LabError, run
 from tests.lab.connections import FACTS
 from tests.lab.host import NUMBERS, Host
@@ -202,6 +202,15 @@ class Lab:
         """As a crash of the VM; libvirt notices within two seconds."""
         pid_file = self.hosts[host].folder / f"run/libvirt/qemu/{vm_name}.pid"
         os.kill(int(pid_file.read_text()), signal.SIGKILL)
+
+    @contextmanager
+    def cut_off(self, host: str) -> Iterator[None]:
+        """Pull a host's cable for the length of the block; the unix sockets of witnesses work on."""
+        network.cut(host)
+        try:
+            yield
+        finally:
+            network.heal(host)
 
     def proxy(self, host: str) -> Proxy:
         """Give orders to the proxy of `<host>-proxy`; `lab-proxy` goes through those of all hosts but the fleet's."""

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a fresh host offers.
 
-Pools `default` (with the guest images as volumes), `fast` and `shared`; networks `default` (NAT) and `lan` (the lab's bridge).
+Pools `default` (with the guest images as volumes), `fast` and, the same one everywhere, `shared`; networks `default`
+(NAT) and `lan` (the lab's bridge).
 """
 
 import shutil

@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The lab's network: a bridge in the root namespace, DHCP for guests on it, one network namespace per host."""
 
+from pathlib import Path
+
 from tests.lab.commands import run
 from tests.lab.settings import BLACK_HOLE_ADDRESS, BRIDGE, NET, PREFIX, ROOT_ADDRESS, RUNTIME
 
 
-def lead_nowhere() -> None:
+def lead_nowhere(net: str = NET) -> None:
     """Keep packets to a lab that is down from leaving by the default route to strangers. Stays after `down`."""
-    run("ip", "route", "replace", "unreachable", f"{NET}.0/24", "metric", "9999")
+    run("ip", "route", "replace", "unreachable", f"{net}.0/24", "metric", "9999")
 
 
-def create_bridge() -> None:
+def create_lan() -> None:
     """Create the bridge, its DHCP server, and an address that takes packets and never answers."""
-    # A bridge takes the address of a port that joins, and then forgets its neighbours, unless it has one of its own.
-    run("ip", "link", "add", BRIDGE, "address", "02:00:00:00:00:fe", "type", "bridge")
-    run("ip", "address", "add", f"{ROOT_ADDRESS}/24", "dev", BRIDGE)
-    run("ip", "link", "set", BRIDGE, "up")
+    create_bridge(BRIDGE, ROOT_ADDRESS)
     # A neighbour that does not exist: no ARP can fail, so packets go into the dark and a connection attempt hangs.
     run(
         "ip",
@@ -29,17 +28,30 @@ def create_bridge() -> None:
         "nud",
         "permanent",
     )
+    serve_dhcp(BRIDGE, NET, RUNTIME)
+
+
+def create_bridge(name: str, address: str) -> None:
+    """Create a bridge with an address in the root namespace."""
+    # A bridge takes the address of a port that joins, and then forgets its neighbours, unless it has one of its own.
+    run("ip", "link", "add", name, "address", "02:00:00:00:00:fe", "type", "bridge")
+    run("ip", "address", "add", f"{address}/24", "dev", name)
+    run("ip", "link", "set", name, "up")
+
+
+def serve_dhcp(bridge: str, net: str, folder: Path) -> None:
+    """Start a DHCP server for guests, with its files in a folder."""
     run(
         "dnsmasq",
         "--conf-file=/dev/null",
         "--port=0",
-        f"--interface={BRIDGE}",
+        f"--interface={bridge}",
         "--except-interface=lo",
         "--bind-interfaces",
         "--no-ping",
-        f"--dhcp-range={NET}.100,{NET}.199,255.255.255.0,1h",
-        f"--dhcp-leasefile={RUNTIME}/dnsmasq.leases",
-        f"--pid-file={RUNTIME}/dnsmasq.pid",
+        f"--dhcp-range={net}.100,{net}.199,255.255.255.0,1h",
+        f"--dhcp-leasefile={folder}/dnsmasq.leases",
+        f"--pid-file={folder}/dnsmasq.pid",
     )
 
 
@@ -65,6 +77,16 @@ def create_host(name: str, address: str) -> None:
         run("ip", "-n", space, *command.split())
 
 
+def cut(name: str) -> None:
+    """Pull a host's cable: whoever talks to it, or to its guests on `lan`, waits in vain."""
+    run("ip", "link", "set", namespace(name), "down")
+
+
+def heal(name: str) -> None:
+    """Plug it in again."""
+    run("ip", "link", "set", namespace(name), "up")
+
+
 def namespaces() -> list[str]:
     """List this instance's namespaces, whoever left them."""
     return [
@@ -85,6 +107,6 @@ def remove_namespace(space: str) -> None:
     run("ip", "link", "delete", space, check=False)
 
 
-def remove_bridge() -> None:
+def remove_bridge(name: str = BRIDGE) -> None:
     """Remove the bridge, if there is one."""
-    run("ip", "link", "delete", BRIDGE, check=False)
+    run("ip", "link", "delete", name, check=False)
