@@ -7,29 +7,38 @@ One coroutine per VM, a semaphore for `parallel`, a deadline per step, one share
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 from .driver import Operation
 from .endpoints import Endpoint
 from .errors import BackendError, Cancelled, CrossvirtError, NotFound, Timeout
-from .model import Part, Vm
+from .model import Part, Progress, Vm, plain
 from .plan import Plan
 from .steps import Step
 
 GLANCE_SECONDS = 0.5
+PROGRESS_SECONDS = 10  # between two notes of how far long work is
 GRACE_SECONDS = 5  # how long a cancelled operation may still take to end, so that the report is true
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """One VM on its way through its plan; `vm` is None for one that is not there yet, `steps` are those begun."""
+    """One VM on its way through its plan; `vm` is None for one that is not there yet, `steps` are those begun.
+
+    `target` is the endpoint at which the run goes on after a step that leads elsewhere, `hosts` are those that it keeps
+    busy.
+    """
 
     endpoint: Endpoint
     name: str
     plan: Plan
     vm: Vm | None = None
+    target: Endpoint | None = None
+    hosts: frozenset[str] = frozenset()
     steps: list[dict[str, Any]] = field(default_factory=list)
     error: CrossvirtError | None = None
     vm_id: str = ""
@@ -37,6 +46,38 @@ class Run:
     def __post_init__(self) -> None:
         if self.vm:
             self.vm_id = self.vm.id
+
+
+Note = Callable[[Run, Progress], None]
+
+
+def unheard(_run: Run, _progress: Progress) -> None:
+    """Tell nobody."""
+
+
+class Lanes:
+    """Room for so many runs at once to or from any one host; without a limit for all."""
+
+    def __init__(self, per_host: int | None) -> None:
+        self._per_host = per_host
+        self._busy: Counter[str] = Counter()
+        self._changed = asyncio.Condition()
+
+    @asynccontextmanager
+    async def taken(self, hosts: Collection[str]) -> AsyncIterator[None]:
+        """Wait until each of these hosts has room, and keep it meanwhile."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self._has_room(hosts))
+            self._busy.update(hosts)
+        try:
+            yield
+        finally:
+            self._busy.subtract(hosts)
+            async with self._changed:
+                self._changed.notify_all()
+
+    def _has_room(self, hosts: Collection[str]) -> bool:
+        return self._per_host is None or all(self._busy[host] < self._per_host for host in hosts)
 
 
 class Observer:
@@ -62,17 +103,24 @@ class Observer:
         return await endpoint.call(lambda driver: driver.get_vms(ids, gather))
 
 
-async def apply(runs: Sequence[Run], *, parallel: int, stop_on_failure: bool = False) -> None:
+async def apply(
+    runs: Sequence[Run],
+    *,
+    parallel: int,
+    per_host: int | None = None,
+    stop_on_failure: bool = False,
+    note: Note = unheard,
+) -> None:
     """Carry out every plan. Never raises: what went wrong with a VM, or was cancelled, is in its run."""
-    slots, observer = asyncio.Semaphore(parallel), Observer()
+    slots, lanes, observer = asyncio.Semaphore(parallel), Lanes(per_host), Observer()
 
     async def carry_out(run: Run) -> None:
         try:
-            async with slots:
+            async with lanes.taken(run.hosts), slots:
                 if stop_on_failure and any(other.error for other in runs):
                     raise Cancelled("not begun, because another VM failed")
                 for step in run.plan.steps:
-                    await perform(run, step, observer)
+                    await perform(run, step, observer, note)
         except asyncio.CancelledError:
             run.error = Cancelled("the task was cancelled")
         except CrossvirtError as error:
@@ -90,13 +138,15 @@ async def apply(runs: Sequence[Run], *, parallel: int, stop_on_failure: bool = F
             this.uncancel()
 
 
-async def perform(run: Run, step: Step, observer: Observer) -> None:
+async def perform(run: Run, step: Step, observer: Observer, note: Note = unheard) -> None:
     """Submit one step and wait until it holds; after its deadline do what the step says instead, else raise Timeout."""
     report = step.describe()
     try:
         async with asyncio.timeout(step.timeout_seconds):
             if step.changes:
-                run.vm_id = await submit(run, step, report) or run.vm_id
+                run.vm_id = await submit(run, step, report, note) or run.vm_id
+            if step.leads_elsewhere and run.target:
+                run.endpoint = run.target
             while step.awaits:
                 vm = await observer.look(run.endpoint, run.vm_id, step.gather)
                 if vm is None:
@@ -108,7 +158,7 @@ async def perform(run: Run, step: Step, observer: Observer) -> None:
         report["outcome"] = "timeout"
         if not step.on_timeout:
             raise Timeout(f"{step.action} of {run.name} did not end within {step.timeout_seconds:g} seconds") from error
-        await perform(run, step.on_timeout, observer)
+        await perform(run, step.on_timeout, observer, note)
     except asyncio.CancelledError:
         report.setdefault("outcome", "cancelled")
         raise
@@ -117,7 +167,7 @@ async def perform(run: Run, step: Step, observer: Observer) -> None:
         raise
 
 
-async def submit(run: Run, step: Step, report: dict[str, Any]) -> str | None:
+async def submit(run: Run, step: Step, report: dict[str, Any], note: Note = unheard) -> str | None:
     """Begin a step and wait for its operation; the report joins the run as soon as the step may have begun."""
     run.steps.append(report)
     beginning = asyncio.ensure_future(run.endpoint.call(lambda driver: step.submit(driver, run.vm_id)))
@@ -130,8 +180,9 @@ async def submit(run: Run, step: Step, report: dict[str, Any]) -> str | None:
         await asyncio.wait({beginning}, timeout=GRACE_SECONDS)
         if beginning.done() and not beginning.cancelled() and not beginning.exception():
             await end(beginning.result(), followed(beginning.result()), report)
+            report |= beginning.result().facts
         raise
-    return await finished(operation, report)
+    return await finished(operation, report, lambda progress: note(run, progress))
 
 
 def followed(operation: Operation) -> asyncio.Future[str | None]:
@@ -141,14 +192,22 @@ def followed(operation: Operation) -> asyncio.Future[str | None]:
     return waiting
 
 
-async def finished(operation: Operation, report: dict[str, Any]) -> str | None:
-    """Wait for an operation; when this is interrupted, end it."""
-    waiting = followed(operation)
+async def finished(operation: Operation, report: dict[str, Any], heard: Callable[[Progress], None]) -> str | None:
+    """Wait for an operation and tell how far it is; when this is interrupted, end it."""
+    waiting, last = followed(operation), None
     try:
-        return await asyncio.shield(waiting)
+        while not (await asyncio.wait({waiting}, timeout=PROGRESS_SECONDS))[0]:
+            if operation.progress and operation.progress != last:
+                last = operation.progress
+                heard(last)
+        return waiting.result()
     except asyncio.CancelledError:
         await end(operation, waiting, report)
         raise
+    finally:
+        report |= operation.facts
+        if operation.progress:
+            report["progress"] = plain(operation.progress)
 
 
 async def end(operation: Operation, waiting: asyncio.Future[str | None], report: dict[str, Any]) -> None:

@@ -125,6 +125,14 @@ def settle(
     return checked(keys, defaults, named=named)
 
 
+def settle_target(given: Mapping[str, Any]) -> Connection:
+    """Complete where VMs shall move to: only the connections file may add to it, never a variable.
+
+    Raises what settle raises.
+    """
+    return settle(given, {key: value for key, value in os.environ.items() if key == "CROSSVIRT_CONNECTIONS"})
+
+
 def checked(keys: dict[str, Any], defaults: Mapping[str, Any], *, named: bool) -> Connection:
     """Hold the keys to what their type knows and to their own rules."""
     kind = keys.get("type")

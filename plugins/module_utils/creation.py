@@ -12,6 +12,7 @@ from .driver import Driver
 from .endpoints import Endpoint, Endpoints, choose
 from .errors import AlreadyExists, ConnectionFailed, CrossvirtError, InvalidOption, NotFound, Unsupported
 from .model import CloneSpec, Part, Ref, Selection, VmSpec
+from .places import Places
 from .plan import Plan
 from .planning.provision import plan_creation, spec_from
 from .selection import Entry
@@ -31,8 +32,9 @@ class Wish:
 Taken = dict[str, str]
 
 
-async def missing(endpoints: Endpoints, entries: Sequence[Entry]) -> list[Run | CrossvirtError]:
+async def missing(places: Places, entries: Sequence[Entry]) -> list[Run | CrossvirtError]:
     """Answer for each entry with its run, or the reason why it cannot be made; one to be absent has nothing to do."""
+    endpoints = places.home
     if entries[0].params["state"] == "absent":
         if not endpoints.complete:
             return [ConnectionFailed(f"{entry.ref} may be at an endpoint that does not answer") for entry in entries]

@@ -15,7 +15,23 @@ from enum import StrEnum
 from typing import Any, ClassVar, Self
 
 from .errors import CrossvirtError, Unsupported
-from .model import About, CloneSpec, Draft, Host, Network, Part, SnapshotKind, Storage, Vm, VmSpec, Wanted
+from .model import (
+    About,
+    CloneSpec,
+    Departure,
+    Draft,
+    Host,
+    Move,
+    MoveSpec,
+    Network,
+    Part,
+    Progress,
+    SnapshotKind,
+    Storage,
+    Vm,
+    VmSpec,
+    Wanted,
+)
 
 
 class Capability(StrEnum):
@@ -31,6 +47,7 @@ class Capability(StrEnum):
     REVERT_SNAPSHOT = "revert_snapshot"
     DELETE_SNAPSHOT = "delete_snapshot"
     CLONE = "clone"
+    MIGRATE = "migrate"
 
 
 class Operation(Future[str | None]):
@@ -38,6 +55,11 @@ class Operation(Future[str | None]):
 
     abort: Callable[[], object] | None = None
     grace_seconds: float | None = None  # how long it may take to end once aborted, where taking back takes its time
+    progress: Progress | None = None  # as last heard of, where the hypervisor tells
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.facts: dict[str, Any] = {}  # what a result says of the step besides its plan; may grow until the end
 
     @classmethod
     def ended(cls) -> Self:
@@ -187,3 +209,25 @@ class Driver(ABC):
     def clone(self, draft: Draft) -> Operation:
         """Copy a VM as the draft says; ends with the new id."""
         raise Unsupported(Capability.CLONE)
+
+    def depart(self, vms: Sequence[Vm]) -> list[Departure]:
+        """Return what a target must know of these VMs, in as many calls for a fleet as for one; changes nothing."""
+        raise Unsupported(Capability.MIGRATE)
+
+    def receive(
+        self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
+    ) -> list[Move | CrossvirtError]:
+        """Work out moves to here, each in the room that those before it leave; every reason at once where one cannot be.
+
+        A departure is of any driver of this class, also of this one. `sources` are all those that the task leads to:
+        one of them may hold what an interrupted move left behind. Changes nothing.
+        """
+        raise Unsupported(Capability.MIGRATE)
+
+    def migrate(self, vm_id: str, move: Move) -> Operation:
+        """Move a VM that is here; ends with its id at the target, with nothing left here.
+
+        A failure leaves the VM whole where it was, in its old state, and nothing at the target; where that is not
+        known, the error says what is. Finishes, or takes back, what an interrupted move left.
+        """
+        raise Unsupported(Capability.MIGRATE)

@@ -19,6 +19,7 @@ T = TypeVar("T")
 CALL_SECONDS = 300  # no read of a fleet takes that long: what does is a host that hangs
 CLOSE_SECONDS = 2
 SETTLE_SECONDS = 300
+WENT_AWAY = "it went away"
 INACTIVE = (PowerState.STOPPED, PowerState.SUSPENDED)
 
 
@@ -202,7 +203,12 @@ class Endpoints:
 
 def gone(vm: Vm) -> Vm:
     """Return a VM that is there no more, so that nothing is planned for it."""
-    return replace(vm, state=PowerState.UNKNOWN, state_reason="it went away")
+    return replace(vm, state=PowerState.UNKNOWN, state_reason=WENT_AWAY)
+
+
+def is_gone(vm: Vm) -> bool:
+    """Say whether a VM went away while it was waited for."""
+    return vm.state_reason == WENT_AWAY
 
 
 def candidates_for(ref: Ref, found: Sequence[Found], *, complete: bool) -> list[Found]:

@@ -5,23 +5,25 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from .apply import GLANCE_SECONDS, GRACE_SECONDS, Run, apply
+from .apply import GLANCE_SECONDS, GRACE_SECONDS, Note, Run, apply, unheard
 from .connection import Connection
 from .driver import Driver
-from .endpoints import Endpoint, Endpoints, Found, choose, choose_all
+from .endpoints import SETTLE_SECONDS, Endpoint, Endpoints, Found, candidates_for, choose_all, is_gone, one_of
 from .errors import CapacityExceeded, CrossvirtError, InvalidOption, NotFound
 from .model import Part, PowerState, Ref, Selection, Vm
+from .places import Places
 from .plan import Plan
-from .reading import OpenDriver, Warn
-from .registry import driver_class
+from .reading import Warn
+from .registry import OpenDriver, driver_class
 from .report import Result, applied, planned, refused, task_result
 from .selection import Entry, Params, refs_of, wanted_from
 
 T = TypeVar("T")
-Missing = Callable[[Endpoints, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
+Missing = Callable[[Places, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
+Together = Callable[[Places, Sequence[tuple[Found, Params]]], Awaitable[list[Run | CrossvirtError]]]
 
 
 def no_parts(_params: Params) -> Collection[Part]:
@@ -34,20 +36,48 @@ def never(_params: Params) -> bool:
     return False
 
 
+def nowhere_else(_params: Params) -> Sequence[Connection]:
+    """Stay at home."""
+    return ()
+
+
+def usual_seconds(_params: Params) -> float:
+    """Wait so long for what somebody else has begun."""
+    return SETTLE_SECONDS
+
+
+def only_one(what: str, candidates: Sequence[Found], _params: Params) -> Found:
+    """Guess nothing."""
+    return one_of(what, candidates)
+
+
+async def nothing_more(_places: Places, _runs: Sequence[Run]) -> None:
+    """Believe what was answered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What a module asks of the engine.
 
-    `plan` plans one VM that is there, `missing` answers for entries that are not (else NotFound), `gather` says which
-    parts planning needs, `own_keys` are the options that an entry of `vms` may carry, `careful` says whether `select`
-    without `max_vms` means one VM at most.
+    `plan` plans one VM that is there, or `together` all of them at once; `missing` answers for entries that are not
+    (else NotFound). `gather` says which parts planning needs, `own_keys` are the options that an entry of `vms` may
+    carry, `careful` says whether `select` without `max_vms` means one VM at most, `others` are the connections that a
+    task leads to beside its own, `settle_seconds` is how long a VM may still be changing, `follows` says that one which
+    goes away meanwhile counts as missing, `choose` picks the VM that is meant, `find_out` looks after the end for what
+    the answers leave open.
     """
 
-    plan: Callable[[Driver, Vm, Params], Plan]
+    plan: Callable[[Driver, Vm, Params], Plan] | None = None
+    together: Together | None = None
     gather: Callable[[Params], Collection[Part]] = no_parts
     missing: Missing | None = None
     own_keys: Collection[str] = ()
     careful: Callable[[Params], bool] = never
+    others: Callable[[Params], Sequence[Connection]] = nowhere_else
+    settle_seconds: Callable[[Params], float] = usual_seconds
+    follows: bool = False
+    choose: Callable[[str, Sequence[Found], Params], Found] = only_one
+    find_out: Callable[[Places, Sequence[Run]], Coroutine[Any, Any, None]] = nothing_more
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +108,7 @@ async def change(
     *,
     check_mode: bool,
     warn: Warn,
+    note: Note = unheard,
     drivers: OpenDriver = driver_class,
 ) -> Result:
     """Bring the VMs to what the task asks for, all planned before the first is changed.
@@ -85,22 +116,30 @@ async def change(
     Raises a CrossvirtError only where no VM is known yet; after that, errors are in the result.
     """
     wanted = wanted_from(params, job.own_keys)
-    endpoints = await Endpoints.open(connection, drivers(connection.type))
+    places = await Places.open(connection, drivers)
     try:
-        subjects = await subjects_of(endpoints, wanted, params, job)
+        subjects = await subjects_of(places, wanted, params, job)
         runs = [subject.run for subject in subjects if isinstance(subject.run, Run)]
         if len(runs) < len(subjects):
             reasons = [(s.who, s.run if isinstance(s.run, CrossvirtError) else None) for s in subjects]
             return task_result([refused(who, reason, connection.label) for who, reason in reasons], whole=True)
         if check_mode:
-            return task_result([planned(run, connection.label) for run in runs])
-        await apply(runs, parallel=params["parallel"], stop_on_failure=params["on_failure"] == "stop")
-        now = await to_the_end(read_back(endpoints, runs, job.gather(params)))
-        return task_result([applied(run, vm, connection.label) for run, vm in zip(runs, now, strict=True)])
+            return task_result([planned(run, places.label_of(run.endpoint)) for run in runs])
+        await apply(
+            runs,
+            parallel=params["parallel"],
+            per_host=params.get("per_host"),
+            stop_on_failure=params["on_failure"] == "stop",
+            note=note,
+        )
+        await to_the_end(job.find_out(places, runs))
+        now = await to_the_end(read_back(places.home, runs, job.gather(params)))
+        labels = [places.label_of(run.endpoint) for run in runs]
+        return task_result([applied(run, vm, label) for run, vm, label in zip(runs, now, labels, strict=True)])
     finally:
-        for problem in endpoints.failures:
+        for problem in places.failures:
             warn(str(problem))
-        await to_the_end(endpoints.close())
+        await to_the_end(places.close())
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
@@ -114,27 +153,51 @@ async def to_the_end(work: Coroutine[Any, Any, T]) -> T:
                 raise
 
 
-async def subjects_of(endpoints: Endpoints, wanted: list[Entry] | Selection, params: Params, job: Job) -> list[Subject]:
+async def subjects_of(places: Places, wanted: list[Entry] | Selection, params: Params, job: Job) -> list[Subject]:
     """Find and plan every VM of the task."""
+    endpoints = places.home
     gather = {*job.gather(params), *((Part.LABELS,) if isinstance(wanted, Selection) and wanted.labels else ())}
     found = await endpoints.find(refs_of(wanted), gather)
     if isinstance(wanted, Selection):
         choices = selected(found, params, job)
     else:
-        choices = [Choice(entry.ref, named(entry.ref, found, endpoints), entry.params) for entry in wanted]
+        choices = [Choice(entry.ref, named(entry, found, endpoints, job), entry.params) for entry in wanted]
+    choices = await at_rest(endpoints, choices, gather, params, job)
     absent = [Entry(one.who, one.params) for one in choices if isinstance(one.who, Ref) and one.is_missing()]
-    made = iter(await job.missing(endpoints, absent) if job.missing and absent else ())
-    settled = iter(await endpoints.settled([one.found for one in choices if isinstance(one.found, Found)], gather))
+    made = iter(await job.missing(places, absent) if job.missing and absent else ())
+    there = [(one.found, one.params) for one in choices if isinstance(one.found, Found)]
+    plans = iter(await (job.together(places, there) if job.together else one_by_one(there, job)))
     subjects: list[Subject] = []
     for one in choices:
         if isinstance(one.found, Found):
-            now = next(settled)
-            subjects.append(Subject(now.vm, await plan_one(now, one.params, job)))
+            subjects.append(Subject(one.found.vm, next(plans)))
         elif job.missing and one.is_missing():
             subjects.append(Subject(one.who, next(made)))
         else:
             subjects.append(Subject(one.who, one.found))
     return same_vm_twice(subjects)
+
+
+async def at_rest(
+    endpoints: Endpoints, choices: Sequence[Choice], gather: Collection[Part], params: Params, job: Job
+) -> list[Choice]:
+    """Wait until none of the VMs is changing."""
+    found = [one.found for one in choices if isinstance(one.found, Found)]
+    settled = iter(await endpoints.settled(found, gather, job.settle_seconds(params)))
+    now = [replace(one, found=next(settled)) if isinstance(one.found, Found) else one for one in choices]
+    if not job.follows:
+        return now
+    return [
+        replace(one, found=NotFound(f"{one.found.vm.name} went away"))
+        if isinstance(one.found, Found) and is_gone(one.found.vm)
+        else one
+        for one in now
+    ]
+
+
+async def one_by_one(there: Sequence[tuple[Found, Params]], job: Job) -> list[Run | CrossvirtError]:
+    """Plan each VM by itself."""
+    return [await plan_one(found, params, job) for found, params in there]
 
 
 def selected(found: Sequence[Found], params: Params, job: Job) -> list[Choice]:
@@ -147,10 +210,11 @@ def selected(found: Sequence[Found], params: Params, job: Job) -> list[Choice]:
     return [Choice(one.found.vm if isinstance(one.found, Found) else one.who, refusal, params) for one in choices]
 
 
-def named(ref: Ref, found: Sequence[Found], endpoints: Endpoints) -> Found | CrossvirtError:
+def named(entry: Entry, found: Sequence[Found], endpoints: Endpoints, job: Job) -> Found | CrossvirtError:
     """Return the VM that is meant, or what is wrong."""
     try:
-        return choose(ref, found, complete=endpoints.complete)
+        candidates = candidates_for(entry.ref, found, complete=endpoints.complete)
+        return job.choose(str(entry.ref), candidates, entry.params)
     except CrossvirtError as error:
         return error
 
@@ -171,7 +235,7 @@ async def plan_one(found: Found, params: Params, job: Job) -> Run | CrossvirtErr
     """Plan one VM and check the plan against what the hypervisor can."""
 
     def make(driver: Driver) -> Plan:
-        plan = job.plan(driver, found.vm, params)
+        plan = job.plan(driver, found.vm, params) if job.plan else Plan({}, {})
         plan.check(driver, found.vm)
         return plan
 

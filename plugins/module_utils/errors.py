@@ -10,6 +10,7 @@ CrossvirtError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -87,3 +88,9 @@ class Cancelled(CrossvirtError):
 
 class BackendError(CrossvirtError):
     """Anything unforeseen, with the hypervisor's own code."""
+
+
+def all_of(reasons: Sequence[CrossvirtError]) -> CrossvirtError:
+    """Return one error for every reason: of the first one's class, with each of them in `reasons`."""
+    said = dict.fromkeys(str(reason) for reason in reasons)
+    return type(reasons[0])("; ".join(said), reasons=[reason.report() for reason in reasons])

@@ -36,6 +36,7 @@ class Part(StrEnum):
     GUEST = "guest"
     LIMITS = "limits"  # for planning only: what the driver needs to refuse by name
     DISK_USERS = "disk_users"  # for planning only: which other VMs use or build on the disks
+    PROGRESS = "progress"
     BELONGINGS = "belongings"  # for planning only: what cannot stay without the VM
 
 
@@ -123,6 +124,17 @@ class SnapshotKind:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far long work is; None is what the hypervisor does not tell. `bytes_total` may grow while a guest writes."""
+
+    percent: float | None = None
+    bytes_done: int | None = None
+    bytes_total: int | None = None
+    bytes_per_second: int | None = None
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Vm:
     name: str
     id: str
@@ -144,6 +156,7 @@ class Vm:
     nics: tuple[Nic, ...] | None = None
     snapshots: tuple[Snapshot, ...] | None = None
     guest: Guest | None = None
+    progress: Progress | None = None  # of a change that somebody began, as long as it lasts
     limits: dict[str, str] | None = None  # reasons why not, by capability or by a key that only the driver understands
     belongings: dict[str, tuple[str, ...]] | None = None  # by the words of vm's `remove`, what there is, by name
 
@@ -266,6 +279,47 @@ class Draft:
     host: str | None
     volumes: tuple[Volume, ...] = ()
     clone: CloneSpec | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MoveSpec:
+    """Where a VM is to be, and how it may get there; None means: as it is, or as the hypervisor chooses."""
+
+    host: str | None = None
+    cluster: str | None = None
+    folder: str | None = None
+    pool: str | None = None
+    storage: str | None = None
+    storage_map: dict[str, str] = field(default_factory=dict)
+    network_map: dict[str, str] = field(default_factory=dict)
+    name: str | None = None
+    mode: str = "auto"
+    copy_storage: str = "auto"
+    encryption: str = "auto"
+    bandwidth_bytes_per_second: int | None = None
+    post_copy: bool = False
+    auto_converge: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Departure:
+    """A VM about to move, as its target must know it; drivers add what they need, and why it cannot leave."""
+
+    vm: Vm
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """A move worked out by its driver, with nothing done yet.
+
+    `after` is what will be read of the VM then, by the fields of vm_migrate's results, `how` what a result says of the
+    way; `needed` is False for a VM that is there already, and nothing is left to tidy up.
+    """
+
+    spec: MoveSpec
+    after: dict[str, Any]
+    how: dict[str, Any] = field(default_factory=dict)
+    needed: bool = True
 
 
 @dataclass(frozen=True, slots=True)

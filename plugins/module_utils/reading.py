@@ -17,11 +17,10 @@ from .driver import Driver
 from .endpoints import Endpoints, Found, candidates_for, one_of
 from .errors import CrossvirtError, InvalidOption, MissingLibrary, Unsupported
 from .model import PLANNING_ONLY, Part, Selection, plain
-from .registry import driver_class
+from .registry import OpenDriver, driver_class
 from .selection import Entry, Params, refs_of, wanted_from
 
 Document = dict[str, Any]
-OpenDriver = Callable[[str], type[Driver]]
 Warn = Callable[[str], None]
 
 BASE = (

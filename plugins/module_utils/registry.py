@@ -3,8 +3,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .driver import Driver
 from .errors import Unsupported
+
+OpenDriver = Callable[[str], type[Driver]]
 
 
 def driver_class(backend: str) -> type[Driver]:

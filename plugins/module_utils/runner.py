@@ -5,18 +5,20 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from json import dumps
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
+from .apply import Run
 from .connection import HYPERVISOR, Connection, settle, uris_with_secrets
 from .engine import Job, change
 from .errors import Cancelled, CrossvirtError, InvalidOption
-from .model import Part, plain
-from .reading import OpenDriver, read, survey
-from .registry import driver_class
+from .model import Part, Progress, plain
+from .reading import read, survey
+from .registry import OpenDriver, driver_class
 from .report import Result, failure
 from .selection import BULK, REFS, WHICH
 
@@ -37,18 +39,34 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
     """Carry out a module that changes VMs."""
     spec = {"hypervisor": HYPERVISOR, **WHICH, **BULK, **options}
     module = Module(spec, mutually_exclusive=[ONE_OF], required_one_of=[ONE_OF], supports_check_mode=True, **rules)
-    for key in ("parallel", "max_vms"):
-        if module.params[key] is not None and module.params[key] < (key == "parallel"):
+    for key, least in (("parallel", 1), ("max_vms", 0), ("per_host", 1)):
+        if (given := module.params.get(key)) is not None and given < least:
             module.fail_json(f"{key} must not be {module.params[key]}")
-    own = {key: options[key] for key in job.own_keys}
+    own = own_options(options, job.own_keys)
     if module.params["vms"] is not None and own:
         module.params["vms"] = [checked_entry(module, entry, own) for entry in module.params["vms"]]
 
+    def note(run: Run, progress: Progress) -> None:
+        module.log(f"{run.name}: {dumps(plain(progress))}")
+
     async def results(connection: Connection) -> Result:
+        for other in job.others(module.params):
+            module.no_log_values.update(other.secrets)
         params, check_mode = module.params, module.check_mode
-        return await change(connection, params, job, check_mode=check_mode, warn=module.warn, drivers=drivers)
+        return await change(
+            connection, params, job, check_mode=check_mode, warn=module.warn, note=note, drivers=drivers
+        )
 
     answer(module, results)
+
+
+def own_options(options: Options, keys: Collection[str]) -> Options:
+    """Return the options that an entry of `vms` may carry; connections are the task's alone, where no_log holds."""
+    own = {key: dict(options[key]) for key in keys}
+    for spec in own.values():
+        if "hypervisor" in spec.get("options", {}):
+            spec["options"] = {key: value for key, value in spec["options"].items() if key != "hypervisor"}
+    return own
 
 
 def checked_entry(module: Module, entry: Any, own: Options) -> Any:

@@ -14,6 +14,7 @@ from .planning.labels import labels_from
 Params = dict[str, Any]
 REFS = ("name", "uuid", "id", "path")
 SELECT = ("name", "host", "cluster", "folder", "pool", "state")
+ADDED_TO = {"target"}  # of an entry's own options those whose keys stand beside the task's, not in their place
 WHICH: dict[str, Any] = {
     **{key: {"type": "str"} for key in REFS},
     "vms": {"type": "list", "elements": "raw"},
@@ -68,11 +69,13 @@ def entry_from(item: Any, params: Params, own_keys: Collection[str]) -> Entry:
         raise InvalidOption(
             f"an entry of vms is a name, or has exactly one of {', '.join(REFS)}, with a text in it; not {item!r}"
         )
-    own = {key: value for key, value in keys.items() if key not in REFS}
+    own: Params = {key: value for key, value in keys.items() if key not in REFS}
     if unknown := set(own) - set(own_keys):
         raise InvalidOption(
             f"the entry of vms for {keys[refs[0]]!r} has unknown keys: {', '.join(sorted(map(str, unknown)))}"
         )
+    for key in ADDED_TO & own.keys():
+        own[key] = {**(params[key] or {}), **{name: value for name, value in own[key].items() if value is not None}}
     return Entry(Ref(refs[0], keys[refs[0]]), params | own)
 
 

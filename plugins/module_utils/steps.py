@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any, ClassVar
 
 from .driver import Capability, Driver, Operation
-from .model import Draft, Part, PowerState, Vm, Volume, plain
+from .model import Draft, Move, Part, PowerState, Vm, Volume, plain
 
 SNAPSHOT_SECONDS = 3600  # memory is written out, read back, or files are merged meanwhile
 
@@ -26,6 +26,7 @@ class Step:
     awaits: ClassVar[bool] = False  # the hypervisor cannot say when it is done: look until `holds`
     changes: ClassVar[bool] = True
     needs_vm: ClassVar[bool] = True
+    leads_elsewhere: ClassVar[bool] = False
 
     timeout_seconds: float = 300
     on_timeout: Step | None = None
@@ -182,6 +183,24 @@ class Delete(Step):
     def details(self) -> Mapping[str, Any]:
         """What goes with it, by name."""
         return {"remove": self.remove, "volumes": self.volumes}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrate(Step):
+    """Move a VM; the run goes on where it is then."""
+
+    leads_elsewhere = True
+
+    move: Move
+    timeout_seconds: float = 24 * 3600
+
+    def arguments(self) -> dict[str, Any]:
+        """The move."""
+        return {"move": self.move}
+
+    def details(self) -> Mapping[str, Any]:
+        """The way it goes."""
+        return self.move.how
 
 
 class Wait(Step):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.reading import OpenDriver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import OpenDriver
 
 from tests.unit.harness import Result, run
 

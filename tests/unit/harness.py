@@ -13,7 +13,7 @@ from unittest.mock import patch
 from ansible.module_utils import basic
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import runner
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import Connection, settle
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.reading import OpenDriver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import OpenDriver
 
 from tests.unit.memory import drivers_of
 from tests.unit.world import World

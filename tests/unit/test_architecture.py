@@ -19,8 +19,8 @@ ROOMS = [
     {"planning"},
     {"connection", "selection", "registry"},
     {"endpoints"},
-    {"apply", "reading"},
-    {"report", "creation", "engine", "listing"},
+    {"apply", "places", "reading"},
+    {"report", "creation", "migration", "engine", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where VMs move to: both sides are asked before anything is changed, and again when an answer was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .apply import Run
+from .connection import Connection, settle_target
+from .driver import Driver
+from .endpoints import Endpoint, Endpoints, Found, candidates_for, one_of
+from .errors import Ambiguous, ConnectionFailed, CrossvirtError, InvalidOption, NotFound, Timeout, Unsupported
+from .model import Departure, Move, MoveSpec, Part, Ref, Vm
+from .places import Places
+from .planning.migration import plan_move, spec_from
+from .selection import Entry, Params
+
+Outcome = Run | CrossvirtError
+WORK_OUT_SECONDS = 600
+
+
+def targets(params: Params) -> list[Connection]:
+    """Return the other connections that the options lead to, settled."""
+    given = (params["target"] or {}).get("hypervisor")
+    return [settle_target(given)] if given else []
+
+
+def settle_seconds(params: Params) -> float:
+    """Wait for a move that is under way as long as for one of our own."""
+    return float(params["timeout_seconds"] or 24 * 3600)
+
+
+def meant(what: str, candidates: Sequence[Found], params: Params) -> Found:
+    """Return the VM to move; of one that is on two hosts and at rest or awake on both, the one not at the target.
+
+    Such a pair is what an interrupted move may leave; the driver then says what it is. Raises Ambiguous.
+    """
+    try:
+        return one_of(what, candidates)
+    except Ambiguous:
+        wanted = (params["target"] or {}).get("host")
+        elsewhere = [one for one in candidates if one.endpoint.host != wanted and one.vm.host != wanted]
+        if len({one.vm.uuid for one in candidates}) == 1 and len(elsewhere) == 1 and len(candidates) > 1:
+            return elsewhere[0]
+        raise
+
+
+async def together(places: Places, chosen: Sequence[tuple[Found, Params]]) -> list[Outcome]:
+    """Plan the moves of all VMs that are there, by source and target, in the order asked."""
+    outcomes: dict[int, Outcome] = {}
+    pairs: dict[tuple[Endpoint, Endpoint], list[tuple[int, MoveSpec]]] = {}
+    for n, (found, params) in enumerate(chosen):
+        try:
+            spec = spec_from(params)
+            target = await receiving(places, found, params, spec)
+            pairs.setdefault((found.endpoint, target), []).append((n, spec))
+        except CrossvirtError as error:
+            outcomes[n] = error
+    for (source, target), members in pairs.items():
+        vms = [chosen[n][0].vm for n, _spec in members]
+        moves = await worked_out(places, source, target, vms, [spec for _n, spec in members])
+        for (n, _spec), vm, move in zip(members, vms, moves, strict=True):
+            outcomes[n] = await planned(source, target, vm, move, chosen[n][1])
+    return [outcomes[n] for n in range(len(chosen))]
+
+
+async def receiving(places: Places, found: Found, params: Params, spec: MoveSpec) -> Endpoint:
+    """Return the endpoint that a VM moves to; without a host or a connection it stays where it is.
+
+    Raises InvalidOption for a host that no endpoint leads to, Unsupported for another type of hypervisor.
+    """
+    given = params["target"]["hypervisor"]
+    if given is None and spec.host is None:
+        return found.endpoint
+    endpoints = await places.at(family(places, settle_target(given))) if given else places.home
+    if spec.host is None:
+        if len(endpoints.members) == 1:
+            return endpoints.members[0]
+        raise InvalidOption(
+            f"target.hypervisor has {len(endpoints.members)} endpoints; target.host says which of them is meant: "
+            f"{', '.join(await hosts_of(endpoints))}"
+        )
+    for endpoint in endpoints.members:
+        if await endpoint.call(lambda driver: driver.host_named(str(spec.host))):
+            return endpoint
+    silent = f" ({'; '.join(map(str, endpoints.failures))})" if endpoints.failures else ""
+    raise InvalidOption(
+        f"target.host: there is no host {spec.host!r}{silent}; there are {', '.join(await hosts_of(endpoints))}"
+    )
+
+
+def family(places: Places, other: Connection) -> Connection:
+    """Return the target's connection; raises Unsupported for another type of hypervisor than the source's."""
+    if other.type != places.connection.type:
+        raise Unsupported(
+            f"target.hypervisor {other.label} is of type {other.type}, and a VM moves only between hypervisors of one "
+            f"type, here {places.connection.type}"
+        )
+    return other
+
+
+async def hosts_of(endpoints: Endpoints) -> list[str]:
+    """Return the names of all hosts behind endpoints."""
+    return [host.name for _member, hosts in await endpoints.ask(lambda driver: driver.list_hosts()) for host in hosts]
+
+
+async def worked_out(
+    places: Places, source: Endpoint, target: Endpoint, vms: Sequence[Vm], specs: Sequence[MoveSpec]
+) -> list[Move | CrossvirtError]:
+    """Have the source say what leaves, and the target whether it can come."""
+    sources = [member.driver for member in places.home.members if member.driver]
+
+    def receive(driver: Driver) -> list[Move | CrossvirtError]:
+        return driver.receive(list(zip(departures, specs, strict=True)), sources)
+
+    try:
+        departures: list[Departure] = await source.call(lambda driver: driver.depart(vms), WORK_OUT_SECONDS)
+        return await target.call(receive, WORK_OUT_SECONDS)
+    except CrossvirtError as error:
+        return [error for _vm in vms]
+
+
+async def planned(source: Endpoint, target: Endpoint, vm: Vm, move: Move | CrossvirtError, params: Params) -> Outcome:
+    """Plan one move and check the plan against what the source can."""
+    if isinstance(move, CrossvirtError):
+        return move
+    try:
+        plan = plan_move(vm, move, params)
+        await source.call(lambda driver: plan.check(driver, vm))
+    except CrossvirtError as error:
+        return error
+    hosts = {f"{source.host} {vm.host}", f"{target.host} {move.after.get('host', vm.host)}"}
+    return Run(source, vm.name, plan, vm, target=target, hosts=frozenset(hosts))
+
+
+async def elsewhere(places: Places, entries: Sequence[Entry]) -> list[Outcome]:
+    """Answer for VMs that are not at home: one that is at its target already has moved before."""
+    return [await at_target(places, entry) for entry in entries]
+
+
+async def at_target(places: Places, entry: Entry) -> Outcome:
+    """Plan for a VM that is at its target already, or say that it is nowhere."""
+    try:
+        spec = spec_from(entry.params)
+        given = entry.params["target"]["hypervisor"]
+        endpoints = await places.at(family(places, settle_target(given))) if given else places.home
+        ref = Ref("name", spec.name) if entry.ref.key == "name" and spec.name else entry.ref
+        candidates = await endpoints.find((ref,), (Part.DISKS, Part.NICS))
+        try:
+            found = one_of(str(ref), candidates_for(ref, candidates, complete=endpoints.complete))
+        except NotFound as error:
+            silent = "" if places.home.complete else ", as far as the endpoints answer"
+            raise NotFound(f"there is no VM with {entry.ref}, neither here nor at its target{silent}") from error
+        (now,) = await endpoints.settled([found], (Part.DISKS, Part.NICS), settle_seconds(entry.params))
+        (outcome,) = await together(places, [(now, entry.params)])
+        return outcome
+    except CrossvirtError as error:
+        return error
+
+
+async def find_out(places: Places, runs: Sequence[Run]) -> None:
+    """Look where the VMs of failed moves are, on both sides and with new connections, and say it in the error."""
+    for run in runs:
+        if run.error and run.steps and run.vm and run.target:
+            sightings = [await sighting(places, run, end) for end in dict.fromkeys((run.endpoint, run.target))]
+            seen = [found for found, _fact in sightings if found]
+            run.error.facts["found"] = [fact for _found, fact in sightings if fact]
+            if seen:
+                best = next((one for one in seen if one.vm.state == run.vm.state), seen[0])
+                run.endpoint, run.vm_id = best.endpoint, best.vm.id
+
+
+async def sighting(places: Places, run: Run, endpoint: Endpoint) -> tuple[Found | None, dict[str, Any] | None]:
+    """Return the VM as an endpoint has it, and what a result says of that; two Nones where it is not."""
+    uuid = run.vm.uuid if run.vm else ""
+    for attempt in (endpoint, None):
+        try:
+            place = attempt or await places.again(endpoint)
+            vms = await place.call(lambda driver: driver.find_vms((Ref("uuid", uuid),)))
+            if not vms:
+                return None, None
+            vm = vms[0]
+            reason = {"state_reason": vm.state_reason} if vm.state_reason else {}
+            return Found(place, vm), {"host": vm.host, "name": vm.name, "state": vm.state.value, **reason}
+        except (ConnectionFailed, Timeout) as error:
+            lost = {"host": endpoint.host, "state": "unknown", "state_reason": str(error)}
+        except CrossvirtError as error:
+            return None, {"host": endpoint.host, "state": "unknown", "state_reason": str(error)}
+    return None, lost
