@@ -19,7 +19,7 @@ options:
       hypervisor:
         description:
           - The connection to move to, where it is another one than O(hypervisor); of the same type.
-          - The keys are those of O(hypervisor). Variables of the environment fill none of them, the connections file does.
+          - The keys are those of O(hypervisor). No variable of the environment fills them, the connections file does.
           - Not in an entry of O(vms).
         type: dict
         suboptions:

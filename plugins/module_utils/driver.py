@@ -217,7 +217,7 @@ class Driver(ABC):
     def receive(
         self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
     ) -> list[Move | CrossvirtError]:
-        """Work out moves to here, each in the room that those before it leave; every reason at once where one cannot be.
+        """Work out moves to here, each in the room that those before it leave; where one cannot be, every reason.
 
         A departure is of any driver of this class, also of this one. `sources` are all those that the task leads to:
         one of them may hold what an interrupted move left behind. Changes nothing.

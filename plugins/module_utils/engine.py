@@ -55,6 +55,14 @@ async def nothing_more(_places: Places, _runs: Sequence[Run]) -> None:
     """Believe what was answered."""
 
 
+@dataclass(frozen=True, slots=True)
+class Audience:
+    """Who is told beside the result: what is wrong yet not an error, and how far long work is."""
+
+    warn: Warn
+    note: Note = unheard
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """What a module asks of the engine.
@@ -107,8 +115,7 @@ async def change(
     job: Job,
     *,
     check_mode: bool,
-    warn: Warn,
-    note: Note = unheard,
+    audience: Audience,
     drivers: OpenDriver = driver_class,
 ) -> Result:
     """Bring the VMs to what the task asks for, all planned before the first is changed.
@@ -130,7 +137,7 @@ async def change(
             parallel=params["parallel"],
             per_host=params.get("per_host"),
             stop_on_failure=params["on_failure"] == "stop",
-            note=note,
+            note=audience.note,
         )
         await to_the_end(job.find_out(places, runs))
         now = await to_the_end(read_back(places.home, runs, job.gather(params)))
@@ -138,7 +145,7 @@ async def change(
         return task_result([applied(run, vm, label) for run, vm, label in zip(runs, now, labels, strict=True)])
     finally:
         for problem in places.failures:
-            warn(str(problem))
+            audience.warn(str(problem))
         await to_the_end(places.close())
 
 

@@ -40,7 +40,7 @@ def meant(what: str, candidates: Sequence[Found], params: Params) -> Found:
         return one_of(what, candidates)
     except Ambiguous:
         wanted = (params["target"] or {}).get("host")
-        elsewhere = [one for one in candidates if one.endpoint.host != wanted and one.vm.host != wanted]
+        elsewhere = [one for one in candidates if wanted not in (one.endpoint.host, one.vm.host)]
         if len({one.vm.uuid for one in candidates}) == 1 and len(elsewhere) == 1 and len(candidates) > 1:
             return elsewhere[0]
         raise

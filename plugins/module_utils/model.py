@@ -312,13 +312,14 @@ class Departure:
 class Move:
     """A move worked out by its driver, with nothing done yet.
 
-    `after` is what will be read of the VM then, by the fields of vm_migrate's results, `how` what a result says of the
-    way; `needed` is False for a VM that is there already, and nothing is left to tidy up.
+    `after` is what will be read of the VM then, by the fields of vm_migrate's results, `copied` are the volumes that
+    will be made; `needed` is False for a VM that is there already, with nothing left to tidy up.
     """
 
     spec: MoveSpec
     after: dict[str, Any]
-    how: dict[str, Any] = field(default_factory=dict)
+    mode: str = "live"
+    copied: tuple[Volume, ...] = ()
     needed: bool = True
 
 

@@ -14,7 +14,7 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from .apply import Run
 from .connection import HYPERVISOR, Connection, settle, uris_with_secrets
-from .engine import Job, change
+from .engine import Audience, Job, change
 from .errors import Cancelled, CrossvirtError, InvalidOption
 from .model import Part, Progress, plain
 from .reading import read, survey
@@ -53,9 +53,8 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
         for other in job.others(module.params):
             module.no_log_values.update(other.secrets)
         params, check_mode = module.params, module.check_mode
-        return await change(
-            connection, params, job, check_mode=check_mode, warn=module.warn, note=note, drivers=drivers
-        )
+        audience = Audience(module.warn, note)
+        return await change(connection, params, job, check_mode=check_mode, audience=audience, drivers=drivers)
 
     answer(module, results)
 

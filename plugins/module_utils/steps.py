@@ -199,8 +199,8 @@ class Migrate(Step):
         return {"move": self.move}
 
     def details(self) -> Mapping[str, Any]:
-        """The way it goes."""
-        return self.move.how
+        """The way it goes, and what is copied."""
+        return {"mode": self.move.mode, "copied": self.move.copied}
 
 
 class Wait(Step):

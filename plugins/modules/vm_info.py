@@ -24,7 +24,7 @@ options:
       - On libvirt each of these costs calls per VM, and V(guest) asks the guest's agent. On vSphere none of them does.
     type: list
     elements: str
-    choices: [labels, config, disks, nics, snapshots, guest]
+    choices: [labels, config, disks, nics, snapshots, guest, progress]
     default: []
 """
 
@@ -69,6 +69,7 @@ vms:
     nics: {description: The NICs in their order., type: list, elements: dict, returned: if gathered}
     snapshots: {description: Trees of snapshots., type: list, elements: dict, returned: if gathered}
     guest: {description: "Whether it is reachable, its host name, OS and addresses.", type: dict, returned: if gathered}
+    progress: {description: How far a long change is; empty where there is none., type: dict, returned: if gathered}
 vm:
   description: The entry of RV(vms), where it is the only one.
   returned: with one VM

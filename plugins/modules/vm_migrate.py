@@ -128,7 +128,7 @@ vms:
     id: {description: The VM's native identifier, where it is now., type: str, returned: when known}
     uuid: {description: The VM's UUID., type: str, returned: when known}
     host: {description: The host that the VM is on., type: str, returned: when known}
-    hypervisor: {description: "The name, or type and hosts, of the connection that has the VM.", type: str, returned: always}
+    hypervisor: {description: "The connection's name, or its type and hosts.", type: str, returned: always}
     changed: {description: Whether a step was begun., type: bool, returned: always}
     steps:
       description: What was begun, or in check mode would be.
@@ -139,7 +139,7 @@ vms:
         action: {description: Always migrate., type: str, returned: always}
         mode: {description: The way that was taken, V(live) or V(cold)., type: str, returned: always}
         copied:
-          description: The disks that are copied, as volumes with C(storage), C(volume) and C(size_bytes).
+          description: The volumes that are made at the target, with C(storage), C(volume) and C(size_bytes).
           type: list
           elements: dict
           returned: always
@@ -147,29 +147,37 @@ vms:
           description: How the hosts are told, V(peer_to_peer) or V(client) (libvirt).
           type: str
           returned: in a real run, where the hypervisor knows more than one way
-        encrypted: {description: Whether memory and disks travelled encrypted., type: bool, returned: in a real run, when known}
-        downtime_seconds: {description: How long the VM stood still., type: float, returned: when the hypervisor tells}
+        encrypted:
+          description: Whether memory and disks travelled encrypted.
+          type: bool
+          returned: in a real run, when known
+        downtime_seconds:
+          description: How long the VM stood still, as the hypervisor says.
+          type: float
+          returned: in a real run, where the hypervisor tells
         progress:
-          description: How far it came, with C(percent), C(bytes_done), C(bytes_total), C(bytes_per_second) and C(seconds).
+          description: How far it came, as M(crossvirt.lifecycle.vm_info) says while it lasts.
           type: dict
           returned: in a real run, where the hypervisor tells
         outcome: {description: "One of done, timeout, failed, cancelled.", type: str, returned: in a real run}
     before:
-      description: C(name), C(host), C(state) and those of C(cluster), C(folder), C(pool), C(storage), C(networks) that
-        the move is about; the latter two as lists, by disk and by NIC.
+      description:
+        - C(name), C(host), C(state), and as far as the move is about them C(cluster), C(folder), C(pool), C(path),
+          C(storage) and C(networks); the last two are lists, by disk and by NIC.
       type: dict
       returned: unless the task was refused
     after: {description: The same afterwards., type: dict, returned: unless the task was refused}
-    error: {description: The class of what went wrong; of several reasons, of the first., type: str, returned: on failure}
-    msg: {description: What went wrong; every reason., type: str, returned: on failure}
+    error: {description: The class of what went wrong., type: str, returned: on failure}
+    msg: {description: What went wrong., type: str, returned: on failure}
     reasons:
       description: Each reason why the VM cannot move, with C(error) and C(msg).
       type: list
       elements: dict
       returned: when the move was refused
     found:
-      description: Where the VM was seen after a failure, with C(host), C(state) and C(name); C(state) is V(unknown) for a
-        host that does not answer.
+      description:
+        - Where the VM was seen after a failure, with C(host), C(name) and C(state).
+        - A host that does not answer is listed with the C(state) V(unknown).
       type: list
       elements: dict
       returned: when a move failed

@@ -180,9 +180,12 @@ def below(base: type[Step]) -> list[type[Step]]:
 
 def sample(kind: type[Step]) -> Step:
     """Return a step with something in every field."""
-    draft = model.Draft(spec=model.VmSpec(), host="kvm1")
+    samples = {
+        "draft": model.Draft(spec=model.VmSpec(), host="kvm1"),
+        "move": model.Move(spec=model.MoveSpec(), after={}),
+    }
     needed = [one.name for one in fields(kind) if one.default is MISSING]
-    values: dict[str, Any] = {name: draft if name == "draft" else "x" for name in needed}
+    values: dict[str, Any] = {name: samples.get(name, "x") for name in needed}
     return kind(**values)
 
 
@@ -243,6 +246,7 @@ PART_CLASSES: dict[str, type] = {
     "snapshots": model.Snapshot,
     "guest": model.Guest,
     "guest.addresses": model.Address,
+    "progress": model.Progress,
 }
 NOT_SHOWN = {"disks.image", "disks.users"}  # for planning only
 

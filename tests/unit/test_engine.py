@@ -5,7 +5,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Job, change
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Audience, Job, change
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import (
     AlreadyExists,
     BackendError,
@@ -177,7 +177,9 @@ def test_a_read_back_that_fails_is_told() -> None:
 def carry_out(world: World, job: Job, vms: list[str], drivers: Any = None) -> dict[str, Any]:
     """Run a job of our own."""
     drivers = drivers or drivers_of(world)
-    task = change(connection_to(world), PARAMS | {"vms": vms}, job, check_mode=False, warn=print, drivers=drivers)
+    task = change(
+        connection_to(world), PARAMS | {"vms": vms}, job, check_mode=False, audience=Audience(print), drivers=drivers
+    )
     return asyncio.run(task)
 
 
