@@ -97,6 +97,9 @@ class Found:
     vm: Vm
 
 
+Pick = Callable[[str, Sequence[Found]], Found]
+
+
 class Endpoints:
     """The endpoints of one connection that answer; `failures` are those that do not and were allowed not to."""
 
@@ -244,7 +247,7 @@ def one_of(what: str, candidates: Sequence[Found]) -> Found:
     raise Ambiguous(f"{what} stands for more than one VM: {listed}", candidates=facts)
 
 
-def choose_all(found: Sequence[Found]) -> list[tuple[Ref, Found | CrossvirtError]]:
+def choose_all(found: Sequence[Found], pick: Pick = one_of) -> list[tuple[Ref, Found | CrossvirtError]]:
     """Return for a selection each VM once, by name then id: its uuid, and its only place or why there is none."""
     groups: dict[str, list[Found]] = {}
     for one in sorted(found, key=lambda one: (one.vm.name, one.vm.id)):
@@ -253,7 +256,7 @@ def choose_all(found: Sequence[Found]) -> list[tuple[Ref, Found | CrossvirtError
     for uuid, group in groups.items():
         ref = Ref("uuid", uuid)
         try:
-            chosen.append((ref, one_of(str(ref), group)))
+            chosen.append((ref, pick(str(ref), group)))
         except Ambiguous as error:
             chosen.append((ref, error))
     return chosen

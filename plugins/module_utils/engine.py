@@ -209,7 +209,8 @@ async def one_by_one(there: Sequence[tuple[Found, Params]], job: Job) -> list[Ru
 
 def selected(found: Sequence[Found], params: Params, job: Job) -> list[Choice]:
     """Return what `select` chose; where that is more than `max_vms` each of them is refused."""
-    choices = [Choice(ref, one, params) for ref, one in choose_all(found)]
+    chosen = choose_all(found, lambda what, candidates: job.choose(what, candidates, params))
+    choices = [Choice(ref, one, params) for ref, one in chosen]
     limit = params["max_vms"] if params["max_vms"] is not None else 1 if job.careful(params) else None
     if limit is None or len(choices) <= limit:
         return choices
