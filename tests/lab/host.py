@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -178,7 +179,8 @@ class Host:
 
     def start_libvirtd(self) -> None:
         """Start it and wait for its socket."""
-        self.inside("libvirtd", "-d", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
+        libvirtd = ("libvirtd", "-d", "--listen", "-f", "/etc/libvirt/libvirtd.conf", "-p", "/run/libvirtd.pid")
+        self.inside(sys.executable, Path(__file__).with_name("reaper.py"), *libvirtd)
         wait_until(self.answers, f"libvirtd of {self.name} (see {self.folder}/log/libvirtd.log)")
 
     def answers(self) -> bool:

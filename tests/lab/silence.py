@@ -24,7 +24,7 @@ IP_HEADER = 20
 
 
 class Silence:
-    """Asks inside a `with` block; what counts is the longest time between two answers, or an answer and an end of it."""
+    """Asks inside a `with` block; what counts is the longest time between answers, or an answer and an end of it."""
 
     def __init__(self, address: str) -> None:
         self.address = address
