@@ -27,7 +27,7 @@ class Places:
 
     async def at(self, connection: Connection) -> Endpoints:
         """Return the endpoints of another connection; those that lead where a known one leads are that one."""
-        for known, endpoints in self._others:
+        for known, endpoints in [(self.connection, self.home), *self._others]:
             if known == connection:
                 return endpoints
         opened = await Endpoints.open(connection, self._drivers(connection.type))

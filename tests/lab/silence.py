@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How long a guest on network `lan` did not answer: it is asked by ICMP echo a hundred times a second.
 
-`python -m tests.lab.silence ADDRESS` asks until it is told to stop (SIGTERM, SIGINT), and then prints the longest gap.
+`python -m tests.lab.silence ADDRESS [FILE]` asks until it is told to stop (SIGTERM, SIGINT) or until the file is
+gone, and then prints the longest gap in milliseconds.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import sys
 import threading
 import time
 from itertools import pairwise
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -74,14 +76,15 @@ class Silence:
         return HEADER.pack(ECHO, 0, ~(total + (total >> 16)) & 0xFFFF, self._mark, number)
 
 
-def main(address: str) -> None:
-    """Ask until a signal comes."""
+def main(address: str, mark: str = "") -> None:
+    """Ask until a signal comes, or the mark is removed."""
     over = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda _number, _frame: over.set())
     with Silence(address) as silence:
-        over.wait()
-    print(f"{silence.longest_ms:.0f} ms")
+        while not over.wait(EVERY_SECONDS) and (not mark or Path(mark).exists()):
+            pass
+    print(f"{silence.longest_ms:.0f}")
 
 
 if __name__ == "__main__":
