@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Builds the guest: two small bootable disk images, kept in the cache under a hash of all that goes into them.
 
-p1 is FAT with kernel, initramfs, syslinux (bios) and systemd-boot (uefi); p2 is a small ext4, the guest's /data.
+p1 is FAT with kernel, initramfs, and what tells syslinux (bios), systemd-boot (uefi) and pygrub (Xen) of them; p2 is a
+small ext4, the guest's /data.
 `deaf.qcow2` differs in one word of the kernel's command line: no agent, no power button.
 """
 
@@ -31,6 +32,8 @@ MODULES = (
     "virtio_scsi",
     "sd_mod",
     "virtio_balloon",
+    "xen_blkfront",
+    "xen_netfront",
 )
 
 # swiotlb=noforce: with hot-pluggable memory the kernel would set 64 MiB aside and a 128 MiB guest dies silently.
@@ -120,6 +123,8 @@ def initramfs(kernel: str) -> bytes:
         for source, target in (
             ("init", "init"),
             ("power-button", "etc/acpi/PWRF/00000080"),
+            ("poweroff", "sbin/poweroff"),
+            ("poweroff", "sbin/reboot"),
             ("shutdown", "sbin/shutdown"),
             ("udhcpc", "sbin/udhcpc"),
         ):
@@ -168,7 +173,7 @@ def disk(scratch: Path, kernel: Path, initrd: bytes, cmdline: str) -> Path:
             file.truncate(size)
     run("mkfs.vfat", "-h", str(MIB // SECTOR), "-n", "LABBOOT", boot)
     run("mke2fs", "-q", "-t", "ext4", "-L", "labdata", "-O", "^has_journal", data)
-    run("mmd", "-i", boot, "::EFI", "::EFI/BOOT", "::loader", "::loader/entries")
+    run("mmd", "-i", boot, "::EFI", "::EFI/BOOT", "::loader", "::loader/entries", "::grub")
     run("mcopy", "-i", boot, kernel, "::vmlinuz")
     run("mcopy", "-i", boot, "-", "::initrd", stdin=initrd)
     run("mcopy", "-i", boot, "/usr/lib/systemd/boot/efi/systemd-bootx64.efi", "::EFI/BOOT/BOOTX64.EFI")
@@ -177,6 +182,7 @@ def disk(scratch: Path, kernel: Path, initrd: bytes, cmdline: str) -> Path:
             "syslinux.cfg",
             f"DEFAULT lab\nPROMPT 0\nTIMEOUT 0\nLABEL lab\nLINUX /vmlinuz\nINITRD /initrd\nAPPEND {cmdline}\n",
         ),
+        ("grub/grub.cfg", f"set timeout=0\nmenuentry 'lab' {{\n linux /vmlinuz {cmdline} console=hvc0\n initrd /initrd\n}}\n"),
         ("loader/loader.conf", "timeout 0\ndefault lab.conf\neditor no\n"),
         ("loader/entries/lab.conf", f"title lab\nlinux /vmlinuz\ninitrd /initrd\noptions {cmdline}\n"),
     ):

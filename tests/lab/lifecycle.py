@@ -18,7 +18,7 @@ def up(count: int, *, with_ssh: bool) -> None:
     images = image.images()
     down()
     RUNTIME.mkdir(mode=0o755, parents=True)
-    network.create_bridge()
+    network.create_lan()
     shared.mount()
     servers.start("half-dead", "half_dead", ROOT_ADDRESS, str(HALF_DEAD_PORT))
     pki.create()
@@ -74,7 +74,7 @@ def down() -> None:
         shutil.rmtree(RUNTIME)
 
 
-def server_pids(pid_files: Iterable[Path]) -> list[int]:
-    """List the lab's own servers in the root namespace, as far as they still run."""
+def server_pids(pid_files: Iterable[Path], folder: Path = RUNTIME) -> list[int]:
+    """List the lab's own servers in the root namespace, as far as they still run; its folder is in their orders."""
     pids = [int(path.read_text()) for path in pid_files if path.exists()]
-    return [pid for pid in pids if str(RUNTIME) in command_line(pid)]
+    return [pid for pid in pids if str(folder) in command_line(pid)]

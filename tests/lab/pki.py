@@ -16,10 +16,11 @@ ROGUE_CERT, ROGUE_KEY = FOLDER / "rogue.pem", FOLDER / "rogue.key"
 USES = "encryption_key\nsigning_key\nexpiration_days = 3650\n"
 
 
-def create() -> None:
+def create(folder: Path = FOLDER) -> None:
     """Make both authorities and both client certificates."""
-    FOLDER.mkdir(mode=0o700, parents=True)
-    for authority, cert, key in ((CA, CLIENT_CERT, CLIENT_KEY), (ROGUE_CA, ROGUE_CERT, ROGUE_KEY)):
+    folder.mkdir(mode=0o700, parents=True)
+    for names in ((CA, CLIENT_CERT, CLIENT_KEY), (ROGUE_CA, ROGUE_CERT, ROGUE_KEY)):
+        authority, cert, key = (folder / path.name for path in names)
         new_key(authority.with_suffix(".key"))
         template = new_template(authority, f"cn = {authority.stem}\nca\ncert_signing_key\nexpiration_days = 3650\n")
         certtool(
@@ -34,15 +35,15 @@ def create() -> None:
         sign(authority, cert, key, f"cn = {cert.stem}\ntls_www_client\n{USES}")
 
 
-def install(etc_pki: Path, name: str, address: str) -> None:
+def install(etc_pki: Path, name: str, address: str, folder: Path = FOLDER) -> None:
     """Fill a host's /etc/pki: it is a server, a client in migrations, and QEMU has names of its own for both."""
-    cert, key = FOLDER / f"{name}.pem", FOLDER / f"{name}.key"
+    authority, cert, key = folder / CA.name, folder / f"{name}.pem", folder / f"{name}.key"
     names = f"cn = {name}\ndns_name = {name}\nip_address = {address}\n"
-    sign(CA, cert, key, f"{names}tls_www_server\ntls_www_client\n{USES}")
+    sign(authority, cert, key, f"{names}tls_www_server\ntls_www_client\n{USES}")
     for role in ("server", "client"):
         place(cert, etc_pki / f"libvirt/{role}cert.pem", etc_pki / f"qemu/{role}-cert.pem")
         place(key, etc_pki / f"libvirt/private/{role}key.pem", etc_pki / f"qemu/{role}-key.pem")
-    place(CA, etc_pki / "CA/cacert.pem", etc_pki / "qemu/ca-cert.pem")
+    place(authority, etc_pki / "CA/cacert.pem", etc_pki / "qemu/ca-cert.pem")
 
 
 def sign(authority: Path, cert: Path, key: Path, template: str) -> None:
