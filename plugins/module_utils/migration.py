@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .apply import Run
 from .connection import Connection, settle_target
-from .driver import Driver
+from .driver import Capability, Driver
 from .endpoints import Endpoint, Endpoints, Found, candidates_for, one_of
 from .errors import Ambiguous, ConnectionFailed, CrossvirtError, InvalidOption, NotFound, Timeout, Unsupported
 from .model import Departure, Move, MoveSpec, Part, Ref, Vm
@@ -46,23 +48,37 @@ def meant(what: str, candidates: Sequence[Found], params: Params) -> Found:
         raise
 
 
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A VM that is to move, and where."""
+
+    found: Found
+    params: Params
+    spec: MoveSpec
+    target: Endpoint
+
+
 async def together(places: Places, chosen: Sequence[tuple[Found, Params]]) -> list[Outcome]:
-    """Plan the moves of all VMs that are there, by source and target, in the order asked."""
-    outcomes: dict[int, Outcome] = {}
-    pairs: dict[tuple[Endpoint, Endpoint], list[tuple[int, MoveSpec]]] = {}
-    for n, (found, params) in enumerate(chosen):
-        try:
-            spec = spec_from(params)
-            target = await receiving(places, found, params, spec)
-            pairs.setdefault((found.endpoint, target), []).append((n, spec))
-        except CrossvirtError as error:
-            outcomes[n] = error
-    for (source, target), members in pairs.items():
-        vms = [chosen[n][0].vm for n, _spec in members]
-        moves = await worked_out(places, source, target, vms, [spec for _n, spec in members])
-        for (n, _spec), vm, move in zip(members, vms, moves, strict=True):
-            outcomes[n] = await planned(source, target, vm, move, chosen[n][1])
+    """Plan the moves of all VMs that are there, in the order asked."""
+    wishes = [await wish_or_reason(places, found, params) for found, params in chosen]
+    outcomes: dict[int, Outcome] = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, CrossvirtError)}
+    for target in dict.fromkeys(wish.target for wish in wishes if isinstance(wish, Wish)):
+        coming = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, Wish) and wish.target is target}
+        moves = await worked_out(places, target, list(coming.values()))
+        for (n, wish), move in zip(coming.items(), moves, strict=True):
+            outcomes[n] = await planned(wish, move)
     return [outcomes[n] for n in range(len(chosen))]
+
+
+async def wish_or_reason(places: Places, found: Found, params: Params) -> Wish | CrossvirtError:
+    """Settle what one VM's task means; nothing is worked out for a hypervisor that cannot move VMs at all."""
+    try:
+        spec = spec_from(params)
+        if reason := await found.endpoint.call(lambda driver: driver.refuses(Capability.MIGRATE)):
+            raise Unsupported(reason)
+        return Wish(found, params, spec, await receiving(places, found, params, spec))
+    except CrossvirtError as error:
+        return error
 
 
 async def receiving(places: Places, found: Found, params: Params, spec: MoveSpec) -> Endpoint:
@@ -105,33 +121,40 @@ async def hosts_of(endpoints: Endpoints) -> list[str]:
     return [host.name for _member, hosts in await endpoints.ask(lambda driver: driver.list_hosts()) for host in hosts]
 
 
-async def worked_out(
-    places: Places, source: Endpoint, target: Endpoint, vms: Sequence[Vm], specs: Sequence[MoveSpec]
-) -> list[Move | CrossvirtError]:
-    """Have the source say what leaves, and the target whether it can come."""
+async def worked_out(places: Places, target: Endpoint, wishes: Sequence[Wish]) -> list[Move | CrossvirtError]:
+    """Have the sources say what leaves, side by side, and then the target whether all of that can come."""
     sources = [member.driver for member in places.home.members if member.driver]
+    origins = list(dict.fromkeys(wish.found.endpoint for wish in wishes))
+    leaving = [[wish.found.vm for wish in wishes if wish.found.endpoint is origin] for origin in origins]
 
     def receive(driver: Driver) -> list[Move | CrossvirtError]:
-        return driver.receive(list(zip(departures, specs, strict=True)), sources)
+        return driver.receive([(next(departures[wish.found.endpoint]), wish.spec) for wish in wishes], sources)
 
     try:
-        departures: list[Departure] = await source.call(lambda driver: driver.depart(vms), WORK_OUT_SECONDS)
+        answers = await asyncio.gather(*map(departing, origins, leaving))
+        departures = dict(zip(origins, map(iter, answers), strict=True))
         return await target.call(receive, WORK_OUT_SECONDS)
     except CrossvirtError as error:
-        return [error for _vm in vms]
+        return [error for _wish in wishes]
 
 
-async def planned(source: Endpoint, target: Endpoint, vm: Vm, move: Move | CrossvirtError, params: Params) -> Outcome:
+async def departing(origin: Endpoint, vms: Sequence[Vm]) -> list[Departure]:
+    """Return what a source says of VMs that are to leave it."""
+    return await origin.call(lambda driver: driver.depart(vms), WORK_OUT_SECONDS)
+
+
+async def planned(wish: Wish, move: Move | CrossvirtError) -> Outcome:
     """Plan one move and check the plan against what the source can."""
     if isinstance(move, CrossvirtError):
         return move
+    source, vm = wish.found.endpoint, wish.found.vm
     try:
-        plan = plan_move(vm, move, params)
+        plan = plan_move(vm, move, wish.params)
         await source.call(lambda driver: plan.check(driver, vm))
     except CrossvirtError as error:
         return error
-    hosts = {f"{source.host} {vm.host}", f"{target.host} {move.after.get('host', vm.host)}"}
-    return Run(source, vm.name, plan, vm, target=target, hosts=frozenset(hosts))
+    hosts = {f"{source.host} {vm.host}", f"{wish.target.host} {move.after.get('host', vm.host)}"}
+    return Run(source, vm.name, plan, vm, target=wish.target, hosts=frozenset(hosts))
 
 
 async def elsewhere(places: Places, entries: Sequence[Entry]) -> list[Outcome]:
