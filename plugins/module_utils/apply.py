@@ -116,6 +116,8 @@ async def apply(
 
     async def carry_out(run: Run) -> None:
         try:
+            if not run.plan.steps:
+                return
             async with lanes.taken(run.hosts), slots:
                 if stop_on_failure and any(other.error for other in runs):
                     raise Cancelled("not begun, because another VM failed")
@@ -142,7 +144,7 @@ async def perform(run: Run, step: Step, observer: Observer, note: Note = unheard
     """Submit one step and wait until it holds; after its deadline do what the step says instead, else raise Timeout."""
     report = step.describe()
     try:
-        async with asyncio.timeout(step.timeout_seconds):
+        async with asyncio.timeout(step.timeout_seconds) as deadline:
             if step.changes:
                 run.vm_id = await submit(run, step, report, note) or run.vm_id
             if step.leads_elsewhere and run.target:
@@ -154,17 +156,19 @@ async def perform(run: Run, step: Step, observer: Observer, note: Note = unheard
                 if step.holds(vm):
                     break
         report["outcome"] = "done"
-    except TimeoutError as error:
-        report["outcome"] = "timeout"
-        if not step.on_timeout:
-            raise Timeout(f"{step.action} of {run.name} did not end within {step.timeout_seconds:g} seconds") from error
-        await perform(run, step.on_timeout, observer, note)
     except asyncio.CancelledError:
         report.setdefault("outcome", "cancelled")
         raise
-    except Exception:
-        report.setdefault("outcome", "failed")
-        raise
+    except Exception as error:
+        if not isinstance(error, TimeoutError) and not (isinstance(error, Cancelled) and deadline.expired()):
+            report.setdefault("outcome", "failed")
+            raise
+        report["outcome"] = "timeout"
+        if not step.on_timeout:
+            said, facts = (f": {error}", error.facts) if isinstance(error, Cancelled) else ("", {})
+            late = f"{step.action} of {run.name} did not end within {step.timeout_seconds:g} seconds{said}"
+            raise Timeout(late, **facts) from error
+        await perform(run, step.on_timeout, observer, note)
 
 
 async def submit(run: Run, step: Step, report: dict[str, Any], note: Note = unheard) -> str | None:

@@ -56,6 +56,12 @@ class Endpoint:
         except TimeoutError as error:
             raise Timeout(f"{self.host} did not answer within {seconds:g} seconds") from error
 
+    async def open_again(self, driver: type[Driver], connection: Connection) -> None:
+        """Connect anew, because the connection may be lost; raises what open raises, and is not connected then."""
+        await self.close()
+        self.driver, self._worker = None, Worker()
+        await self.open(driver, connection)
+
     async def close(self) -> None:
         """Log out, also while a call hangs; a host that does not let go is left to the end of the process."""
         try:

@@ -254,14 +254,21 @@ async def plan_one(found: Found, params: Params, job: Job) -> Run | CrossvirtErr
 
 
 async def read_back(endpoints: Endpoints, runs: Sequence[Run], gather: Collection[Part]) -> list[Vm | None]:
-    """Read what was begun, all in one go; a reading that fails is an error of each VM that has none yet."""
-    begun = [run for run in runs if run.steps and run.vm_id]
-    try:
-        seen = dict(zip(begun, await read_at_rest(endpoints, begun, gather), strict=True))
-    except CrossvirtError as error:
-        for run in begun:
-            run.error = run.error or error
-        seen = {}
+    """Read what was begun, each endpoint's in one go; one that fails is an error of its VMs that have none yet."""
+    begun: dict[Endpoint, list[Run]] = {}
+    for run in runs:
+        if run.steps and run.vm_id:
+            begun.setdefault(run.endpoint, []).append(run)
+
+    async def look(mine: Sequence[Run]) -> list[tuple[Run, Vm | None]]:
+        try:
+            return list(zip(mine, await read_at_rest(endpoints, mine, gather), strict=True))
+        except CrossvirtError as error:
+            for run in mine:
+                run.error = run.error or error
+            return []
+
+    seen = {run: vm for pairs in await asyncio.gather(*map(look, begun.values())) for run, vm in pairs}
     return [seen.get(run, None if run.steps else run.vm) for run in runs]
 
 

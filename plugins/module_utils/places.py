@@ -19,6 +19,7 @@ class Places:
     def __init__(self, connection: Connection, home: Endpoints, drivers: OpenDriver) -> None:
         self.connection, self.home, self._drivers = connection, home, drivers
         self._others: list[tuple[Connection, Endpoints]] = []
+        self._closed: list[tuple[Connection, CrossvirtError]] = []  # waiting once for who does not answer is enough
 
     @classmethod
     async def open(cls, connection: Connection, drivers: OpenDriver) -> Self:
@@ -30,7 +31,14 @@ class Places:
         for known, endpoints in [(self.connection, self.home), *self._others]:
             if known == connection:
                 return endpoints
-        opened = await Endpoints.open(connection, self._drivers(connection.type))
+        for known, error in self._closed:
+            if known == connection:
+                raise error
+        try:
+            opened = await Endpoints.open(connection, self._drivers(connection.type))
+        except CrossvirtError as error:
+            self._closed.append((connection, error))
+            raise
         self._others.append((connection, opened))
         known_by = {identity: member for member, identity in await self.home.ask(lambda driver: driver.identity)}
         for member, identity in await opened.ask(lambda driver: driver.identity):
@@ -43,10 +51,8 @@ class Places:
         """Connect anew to the host of an endpoint that may be lost; raises ConnectionFailed."""
         for connection, endpoints in [(self.connection, self.home), *self._others]:
             if endpoint in endpoints.members:
-                fresh = await Endpoint(endpoint.host).open(self._drivers(connection.type), connection)
-                endpoints.members = [fresh if one is endpoint else one for one in endpoints.members]
-                await endpoint.close()
-                return fresh
+                await endpoint.open_again(self._drivers(connection.type), connection)
+                break
         return endpoint
 
     def label_of(self, endpoint: Endpoint) -> str:

@@ -49,6 +49,8 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
     def note(run: Run, progress: Progress) -> None:
         module.log(f"{run.name}: {dumps(plain(progress))}")
 
+    module.no_log_values.update(uris_with_secrets((module.params.get("target") or {}).get("hypervisor")))
+
     async def results(connection: Connection) -> Result:
         for other in job.others(module.params):
             module.no_log_values.update(other.secrets)
