@@ -1,21 +1,20 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where VMs move to: both sides are asked before anything is changed, and again when an answer was lost."""
+"""Where VMs move to: both sides are asked before anything is changed."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from .apply import Run
 from .connection import Connection, settle_target
 from .driver import Capability, Driver
 from .endpoints import Endpoint, Endpoints, Found, candidates_for, one_of
-from .errors import Ambiguous, ConnectionFailed, CrossvirtError, InvalidOption, NotFound, Timeout, Unsupported
-from .model import Departure, Move, MoveSpec, Part, Ref, Vm
+from .errors import Ambiguous, CrossvirtError, InvalidOption, InvalidState, NotFound, Unsupported
+from .model import Departure, Move, MoveSpec, Ref, Vm
 from .places import Places
-from .planning.migration import plan_move, spec_from
+from .planning.migration import plan_move, spec_from, what_is_read
 from .selection import Entry, Params
 
 Outcome = Run | CrossvirtError
@@ -60,7 +59,8 @@ class Wish:
 
 async def together(places: Places, chosen: Sequence[tuple[Found, Params]]) -> list[Outcome]:
     """Plan the moves of all VMs that are there, in the order asked."""
-    wishes = [await wish_or_reason(places, found, params) for found, params in chosen]
+    known: dict[str, Endpoint] = {}
+    wishes = [await wish_or_reason(places, found, params, known) for found, params in chosen]
     outcomes: dict[int, Outcome] = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, CrossvirtError)}
     for target in dict.fromkeys(wish.target for wish in wishes if isinstance(wish, Wish)):
         coming = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, Wish) and wish.target is target}
@@ -70,50 +70,61 @@ async def together(places: Places, chosen: Sequence[tuple[Found, Params]]) -> li
     return [outcomes[n] for n in range(len(chosen))]
 
 
-async def wish_or_reason(places: Places, found: Found, params: Params) -> Wish | CrossvirtError:
+async def wish_or_reason(
+    places: Places, found: Found, params: Params, known: dict[str, Endpoint]
+) -> Wish | CrossvirtError:
     """Settle what one VM's task means; nothing is worked out for a hypervisor that cannot move VMs at all."""
     try:
         spec = spec_from(params)
         if reason := await found.endpoint.call(lambda driver: driver.refuses(Capability.MIGRATE)):
             raise Unsupported(reason)
-        return Wish(found, params, spec, await receiving(places, found, params, spec))
+        return Wish(found, params, spec, await receiving(places, found, params, known))
     except CrossvirtError as error:
         return error
 
 
-async def receiving(places: Places, found: Found, params: Params, spec: MoveSpec) -> Endpoint:
+async def receiving(places: Places, found: Found, params: Params, known: dict[str, Endpoint]) -> Endpoint:
     """Return the endpoint that a VM moves to; without a host or a connection it stays where it is.
 
-    Raises InvalidOption for a host that no endpoint leads to, Unsupported for another type of hypervisor.
+    `known` are hosts that were asked for before. Raises what place_named raises, and InvalidOption.
     """
-    given = params["target"]["hypervisor"]
-    if given is None and spec.host is None:
+    host = params["target"].get("host")
+    if host is None and not params["target"].get("hypervisor"):
         return found.endpoint
-    endpoints = await places.at(family(places, settle_target(given))) if given else places.home
-    if spec.host is None:
-        if len(endpoints.members) == 1:
-            return endpoints.members[0]
+    endpoints = await at_target(places, params)
+    if host is None and len(endpoints.members) > 1:
         raise InvalidOption(
             f"target.hypervisor has {len(endpoints.members)} endpoints; target.host says which of them is meant: "
             f"{', '.join(await hosts_of(endpoints))}"
         )
-    for endpoint in endpoints.members:
-        if await endpoint.call(lambda driver: driver.host_named(str(spec.host))):
+    if host is None:
+        return endpoints.members[0]
+    if host not in known:
+        known[host] = await place_named(endpoints, host)
+    return known[host]
+
+
+async def at_target(places: Places, params: Params) -> Endpoints:
+    """Return the endpoints among which VMs are to be; raises Unsupported for another type of hypervisor than here."""
+    for other in targets(params):
+        if other.type != places.connection.type:
+            raise Unsupported(
+                f"target.hypervisor {other.label} is of type {other.type}, and a VM moves only between hypervisors of "
+                f"one type, here {places.connection.type}"
+            )
+        return await places.at(other)
+    return places.home
+
+
+async def place_named(endpoints: Endpoints, host: str) -> Endpoint:
+    """Return the endpoint that leads to a host; raises InvalidOption where there is none."""
+    for endpoint, name in await endpoints.ask(lambda driver: driver.host_named(host)):
+        if name:
             return endpoint
     silent = f" ({'; '.join(map(str, endpoints.failures))})" if endpoints.failures else ""
     raise InvalidOption(
-        f"target.host: there is no host {spec.host!r}{silent}; there are {', '.join(await hosts_of(endpoints))}"
+        f"target.host: there is no host {host!r}{silent}; there are {', '.join(await hosts_of(endpoints))}"
     )
-
-
-def family(places: Places, other: Connection) -> Connection:
-    """Return the target's connection; raises Unsupported for another type of hypervisor than the source's."""
-    if other.type != places.connection.type:
-        raise Unsupported(
-            f"target.hypervisor {other.label} is of type {other.type}, and a VM moves only between hypervisors of one "
-            f"type, here {places.connection.type}"
-        )
-    return other
 
 
 async def hosts_of(endpoints: Endpoints) -> list[str]:
@@ -159,55 +170,49 @@ async def planned(wish: Wish, move: Move | CrossvirtError) -> Outcome:
 
 async def elsewhere(places: Places, entries: Sequence[Entry]) -> list[Outcome]:
     """Answer for VMs that are not at home: one that is at its target already has moved before."""
-    return [await at_target(places, entry) for entry in entries]
-
-
-async def at_target(places: Places, entry: Entry) -> Outcome:
-    """Plan for a VM that is at its target already, or say that it is nowhere."""
+    parts = what_is_read({})
     try:
-        spec = spec_from(entry.params)
-        given = entry.params["target"]["hypervisor"]
-        endpoints = await places.at(family(places, settle_target(given))) if given else places.home
-        ref = Ref("name", spec.name) if entry.ref.key == "name" and spec.name else entry.ref
-        candidates = await endpoints.find((ref,), (Part.DISKS, Part.NICS))
-        try:
-            found = one_of(str(ref), candidates_for(ref, candidates, complete=endpoints.complete))
-        except NotFound as error:
-            silent = "" if places.home.complete else ", as far as the endpoints answer"
-            raise NotFound(f"there is no VM with {entry.ref}, neither here nor at its target{silent}") from error
-        (now,) = await endpoints.settled([found], (Part.DISKS, Part.NICS), settle_seconds(entry.params))
-        (outcome,) = await together(places, [(now, entry.params)])
-        return outcome
+        endpoints = await at_target(places, entries[0].params)  # connections belong to the task
+        seen = await endpoints.find(tuple({ref for entry in entries for ref in names_at_target(entry)}), parts)
+        moved = [moved_before(endpoints, entry, seen) for entry in entries]
+        there = [one for one in moved if isinstance(one, Found)]
+        settled = await endpoints.settled(there, parts, settle_seconds(entries[0].params))
     except CrossvirtError as error:
-        return error
+        return [error for _entry in entries]
+    params = [entry.params for entry, one in zip(entries, moved, strict=True) if isinstance(one, Found)]
+    plans = iter(await together(places, list(zip(settled, params, strict=True))))
+    return [one if isinstance(one, CrossvirtError) else left_alone(next(plans)) for one in moved]
 
 
-async def find_out(places: Places, runs: Sequence[Run]) -> None:
-    """Look where the VMs of failed moves are, on both sides and with new connections, and say it in the error."""
-    for run in runs:
-        if run.error and run.steps and run.vm and run.target:
-            sightings = [await sighting(places, run, end) for end in dict.fromkeys((run.endpoint, run.target))]
-            seen = [found for found, _fact in sightings if found]
-            run.error.facts["found"] = [fact for _found, fact in sightings if fact]
-            if seen:
-                best = next((one for one in seen if one.vm.state == run.vm.state), seen[0])
-                run.endpoint, run.vm_id = best.endpoint, best.vm.id
+def names_at_target(entry: Entry) -> list[Ref]:
+    """Return by what a VM that has moved is known: a path, or an id of another hypervisor, stands for another VM."""
+    name = (entry.params["target"] or {}).get("name")
+    renamed = [Ref("name", name)] if name and entry.ref.key == "name" else []
+    return [] if entry.ref.key == "path" else [entry.ref, *renamed]
 
 
-async def sighting(places: Places, run: Run, endpoint: Endpoint) -> tuple[Found | None, dict[str, Any] | None]:
-    """Return the VM as an endpoint has it, and what a result says of that; two Nones where it is not."""
-    uuid = run.vm.uuid if run.vm else ""
-    for attempt in (endpoint, None):
+def moved_before(endpoints: Endpoints, entry: Entry, seen: Sequence[Found]) -> Found | CrossvirtError:
+    """Return a VM that is at its target, or what is wrong."""
+    for ref in names_at_target(entry):
+        known = [one for one in seen if ref.key != "id" or one.vm.id == one.vm.uuid]
         try:
-            place = attempt or await places.again(endpoint)
-            vms = await place.call(lambda driver: driver.find_vms((Ref("uuid", uuid),)))
-            if not vms:
-                return None, None
-            vm = vms[0]
-            reason = {"state_reason": vm.state_reason} if vm.state_reason else {}
-            return Found(place, vm), {"host": vm.host, "name": vm.name, "state": vm.state.value, **reason}
-        except (ConnectionFailed, Timeout) as error:
-            lost = {"host": endpoint.host, "state": "unknown", "state_reason": str(error)}
+            return one_of(str(ref), candidates_for(ref, known, complete=endpoints.complete))
+        except NotFound:
+            continue
         except CrossvirtError as error:
-            return None, {"host": endpoint.host, "state": "unknown", "state_reason": str(error)}
-    return None, lost
+            return error
+    return NotFound(f"there is no VM with {entry.ref}, neither here nor at its target")
+
+
+def left_alone(outcome: Outcome) -> Outcome:
+    """Refuse to change more of a VM that only its target has than to tidy up: it may be another one of that name."""
+    if isinstance(outcome, CrossvirtError):
+        return outcome
+    before, after = outcome.plan.before, outcome.plan.after
+    keys = [key for key in after if key != "state" and before.get(key) != after[key]]
+    if odd := [f"{key} {before.get(key)}, not {after[key]}" for key in keys]:
+        return InvalidState(
+            f"a VM {outcome.name} is only at its target, and not as asked there, with {'; '.join(odd)}; to move it "
+            f"from where it is, name it and its own hypervisor"
+        )
+    return outcome
