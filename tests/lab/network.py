@@ -75,6 +75,8 @@ def create_host(name: str, address: str) -> None:
         f"route add default via {ROOT_ADDRESS}",
     ):
         run("ip", "-n", space, *command.split())
+    # QEMU's streams have no keepalive: with Linux's 15 minutes until TCP gives up, a move hangs as long in a cut network.
+    run("ip", "netns", "exec", space, "sysctl", "-q", "-w", "net.ipv4.tcp_retries2=3")
 
 
 def cut(name: str) -> None:
