@@ -6,7 +6,7 @@ SHELL := /bin/bash -euo pipefail
 BACKEND ?= libvirt
 CORES ?= 2.18 2.19 newest
 # Which lab BACKEND needs: variants of a backend share one.
-LAB := $(if $(filter vsphere%,$(BACKEND)),vsphere,libvirt)
+LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere%,$(BACKEND)),vsphere),libvirt)
 LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
 LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
@@ -48,8 +48,8 @@ lint: venv ## formats, types, licences, changelog, and Ansible's production prof
 unit: venv ## tests that need no hypervisor
 	$(PYTEST) tests/unit
 
-conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test, vsphere, vsphere-esx, memory)
-	$(if $(filter libvirt,$(BACKEND)),@$(MAKE) --no-print-directory lab)
+conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test, xen, vsphere, vsphere-esx, memory)
+	$(if $(filter libvirt xen,$(BACKEND)),@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/conformance --backend $(BACKEND)
 
 integration: venv ## playbooks against the lab of BACKEND; vsphere starts simulators of its own
@@ -65,7 +65,8 @@ build: venv ## build the collection into .build/dist
 importer: venv ## build it, and import it as Galaxy would
 	tests/tools/importer.sh
 
-lab-up: venv ## start the test hypervisors of BACKEND afresh
+lab-up: venv ## start the test hypervisors of BACKEND afresh (libvirt, xen, vsphere)
+	$(if $(filter xen,$(LAB)),@tests/tools/packages.sh tests/lab/xen/packages.txt)
 	python -m tests.lab up $(LAB_OPTIONS) $(LAB)
 
 lab-down: ## end them and leave nothing behind

@@ -12,9 +12,10 @@ from tests.lab.commands import LabError
 from tests.lab.processes import alone
 from tests.lab.settings import MAX_HOSTS
 from tests.lab.vsphere import program
+from tests.lab.xen.settings import PACKAGES as XEN_PACKAGES
 
 NOT_POSSIBLE_HERE = 3
-BACKENDS = ["libvirt", "vsphere"]
+BACKENDS = ["libvirt", "vsphere", "xen"]
 
 
 def arguments() -> argparse.Namespace:
@@ -71,20 +72,42 @@ def carry_out_on_vsphere(options: argparse.Namespace) -> None:
         sys.stdout.write(f"{lifecycle.table()}\n")
 
 
+def carry_out_on_xen(options: argparse.Namespace) -> None:
+    """Do it with machines that run Xen."""
+    from tests.lab.xen import lifecycle
+
+    if options.command != "status":
+        with alone():
+            lifecycle.up() if options.command == "up" else lifecycle.down()
+    if options.command != "down":
+        sys.stdout.write(f"{lifecycle.table()}\n")
+
+
+def check(backend: str) -> None:
+    """LabError when this machine cannot have that lab."""
+    if backend == "vsphere":
+        program.go()
+    elif backend == "xen":
+        requirements.check(XEN_PACKAGES)
+    else:
+        requirements.check()
+
+
 def main() -> int:
     """Exit status: 0, 1 when something failed, 3 when this machine cannot have a lab."""
     options = arguments()
-    on_vsphere = getattr(options, "backend", "") == "vsphere"
-    if not on_vsphere and os.geteuid() and shutil.which("sudo"):
+    backend = getattr(options, "backend", "libvirt")
+    if backend != "vsphere" and os.geteuid() and shutil.which("sudo"):
         again = ["sudo", "--preserve-env=CROSSVIRT_LAB", sys.executable, "-m", "tests.lab", *sys.argv[1:]]
         return subprocess.run(again, check=False).returncode
     try:
-        program.go() if on_vsphere else requirements.check()
+        check(backend)
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return NOT_POSSIBLE_HERE
+    doing = {"vsphere": carry_out_on_vsphere, "xen": carry_out_on_xen}.get(backend, carry_out)
     try:
-        carry_out_on_vsphere(options) if on_vsphere else carry_out(options)
+        doing(options)
     except LabError as error:
         sys.stderr.write(f"lab: {error}\n")
         return 1

@@ -9,7 +9,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +116,16 @@ class Calls:
         return self._connections
 
 
+@contextmanager
+def counting(proxies: list[Proxy]) -> Iterator[Calls]:
+    """Count what goes through these proxies inside the block."""
+    for proxy in proxies:
+        proxy.reset()
+    calls = Calls(proxies)
+    yield calls
+    calls.finish()
+
+
 class Lab:
     """The running lab of this instance; LabError if there is none."""
 
@@ -216,12 +226,6 @@ class Lab:
         """Give orders to the proxy of `<host>-proxy`; `lab-proxy` goes through those of all hosts but the fleet's."""
         return Proxy(self.hosts[host].proxy_control)
 
-    @contextmanager
-    def counting(self) -> Iterator[Calls]:
+    def counting(self) -> AbstractContextManager[Calls]:
         """Count what goes through all proxies inside the block."""
-        proxies = [self.proxy(host) for host in self.hosts]
-        for proxy in proxies:
-            proxy.reset()
-        calls = Calls(proxies)
-        yield calls
-        calls.finish()
+        return counting([self.proxy(host) for host in self.hosts])

@@ -182,7 +182,10 @@ def disk(scratch: Path, kernel: Path, initrd: bytes, cmdline: str) -> Path:
             "syslinux.cfg",
             f"DEFAULT lab\nPROMPT 0\nTIMEOUT 0\nLABEL lab\nLINUX /vmlinuz\nINITRD /initrd\nAPPEND {cmdline}\n",
         ),
-        ("grub/grub.cfg", f"set timeout=0\nmenuentry 'lab' {{\n linux /vmlinuz {cmdline} console=hvc0\n initrd /initrd\n}}\n"),
+        (
+            "grub/grub.cfg",
+            f"set timeout=0\nmenuentry 'lab' {{\n linux /vmlinuz {cmdline} console=hvc0\n initrd /initrd\n}}\n",
+        ),
         ("loader/loader.conf", "timeout 0\ndefault lab.conf\neditor no\n"),
         ("loader/entries/lab.conf", f"title lab\nlinux /vmlinuz\ninitrd /initrd\noptions {cmdline}\n"),
     ):

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
 # Installs the Debian packages that are listed and missing; without the right to do so it names them and goes on.
+# Arguments: lists besides those that every test needs.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -9,7 +10,7 @@ if ! command -v dpkg-query >/dev/null; then
   exit 0
 fi
 
-mapfile -t wanted < <(sed 's/#.*//' tests/tools/packages.txt tests/lab/packages.txt | xargs -n1 | sort -u)
+mapfile -t wanted < <(sed 's/#.*//' tests/tools/packages.txt tests/lab/packages.txt "$@" | xargs -n1 | sort -u)
 mapfile -t present < <(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2>/dev/null |
   sed -n 's/^installed //p' | sort -u)
 mapfile -t missing < <(comm -23 <(printf '%s\n' "${wanted[@]}") <(printf '%s\n' "${present[@]}"))
