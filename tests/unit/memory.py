@@ -24,9 +24,12 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
     About,
     CloneSpec,
     Config,
+    Departure,
     Draft,
     Host,
     ImageSpec,
+    Move,
+    MoveSpec,
     Network,
     Nic,
     Part,
@@ -40,7 +43,10 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Volume as Planned
 
-from tests.unit.world import Drive, Machine, Site, Volume, World
+from tests.unit.machines import Drive, Machine, Site, Volume
+from tests.unit.moving import Leaving, Mover, Way
+from tests.unit.receiving import receive
+from tests.unit.world import World
 
 RUNNING, STOPPED, PAUSED = PowerState.RUNNING, PowerState.STOPPED, PowerState.PAUSED
 SUSPENDED, CRASHED = PowerState.SUSPENDED, PowerState.CRASHED
@@ -53,7 +59,7 @@ class MemoryDriver(Driver):
     world: ClassVar[World]
 
     def __init__(self, site: Site) -> None:
-        self.site, self.host = site, site.name
+        self.site, self.host, self.restarts = site, site.name, site.restarts
 
     @classmethod
     def connect(cls, settings: dict[str, Any], host: str) -> Self:
@@ -63,6 +69,8 @@ class MemoryDriver(Driver):
             raise ConnectionFailed(f"{host}: there is no such host")
         site = cls.world.sites[host]
         time.sleep(site.connect_seconds)
+        if site.down:
+            raise ConnectionFailed(f"{host} is down")
         if site.connect_error:
             raise site.connect_error
         if site.password and settings.get("password") != site.password:
@@ -99,8 +107,8 @@ class MemoryDriver(Driver):
         return {vm.id: vm for vm in self._read("get_vms", {*gather}) if vm.id in ids}
 
     def list_hosts(self) -> list[Host]:
-        """Return the one host."""
-        return [self.site.host()]
+        """Return the host, or those of its pool."""
+        return [site.host() for site in self.world.sites.values() if site.identity == self.identity]
 
     def list_storage(self) -> list[Storage]:
         """Return its storage."""
@@ -277,8 +285,38 @@ class MemoryDriver(Driver):
 
         return self._task("delete", vm_id, forget)
 
+    def depart(self, vms: Sequence[Vm]) -> list[Departure]:
+        """Name the VMs that leave."""
+        self._call("depart")
+        return [
+            Leaving(
+                vm=vm, machine=next((one for one in self._machines() if (one.id, one.host) == (vm.id, vm.host)), None)
+            )
+            for vm in vms
+        ]
+
+    def receive(
+        self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
+    ) -> list[Move | CrossvirtError]:
+        """Look at all that must fit."""
+        self._call("receive")
+        leaving = [(departure, spec) for departure, spec in arrivals if isinstance(departure, Leaving)]
+        with self.world.lock:
+            return [*receive(self.world, self.site, leaving, {self.identity, *(one.identity for one in sources)})]
+
+    def migrate(self, vm_id: str, move: Move) -> Operation:
+        """Finish or take back what an interrupted move left, then move."""
+        self._call("migrate")
+        assert isinstance(move, Way)
+        return Mover(self.world, self._machine(vm_id), move).begin()
+
+    def _call(self, name: str) -> None:
+        self.world.calls.append(name)
+        if self.restarts != self.site.restarts:
+            raise ConnectionFailed(f"the connection to {self.host} is lost")
+
     def _read(self, call: str, parts: set[Part]) -> list[Vm]:
-        self.world.calls.append(call)
+        self._call(call)
         time.sleep(self.site.read_seconds)
         with self.world.lock:
             return [self.world.vm(machine, parts) for machine in self._machines()]
@@ -301,7 +339,7 @@ class MemoryDriver(Driver):
     def _task(
         self, method: str, vm_id: str, work: Callable[[Machine], str | None], goal: PowerState | None = None
     ) -> Operation:
-        self.world.calls.append(method)
+        self._call(method)
         machine = self._machine(vm_id)
         return self.world.begin(machine, method, lambda: None if machine.state is goal else work(machine))
 

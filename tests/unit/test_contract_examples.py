@@ -15,8 +15,9 @@ from ansible_collections.crossvirt.lifecycle.plugins.inventory import vms
 
 from tests.unit.contract_page import SECTIONS, words
 from tests.unit.harness import run
+from tests.unit.machines import GIB, Volume
 from tests.unit.memory import drivers_of
-from tests.unit.world import GIB, Volume, World
+from tests.unit.world import World
 
 SHOWN = {
     heading.rpartition(" ")[2]: section.examples for heading, section in SECTIONS.items() if "Example of" in heading

@@ -23,8 +23,8 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.power
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.steps import Stop, WaitForAddress, WaitForGuest
 
+from tests.unit.machines import Site
 from tests.unit.memory import MemoryDriver
-from tests.unit.world import Site
 
 DRIVER = MemoryDriver(Site("kvm1", "kvm1"))
 EVERYTHING = list(product(PowerState, STATES, ("guest", "hard", "auto"), (None, "no agent"), (False, True)))

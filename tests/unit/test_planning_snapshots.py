@@ -37,8 +37,9 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.snaps
 )
 
 from tests.unit.harness import play
+from tests.unit.machines import Site
 from tests.unit.memory import MemoryDriver
-from tests.unit.world import Site, World
+from tests.unit.world import World
 
 DRIVER = MemoryDriver(Site("kvm1", "kvm1"))
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -1,182 +1,34 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the reference hypervisor holds: hosts, VMs, volumes and snapshots in memory, and the knobs that tests turn."""
+"""The reference hypervisor: its hosts and VMs, what is read of them, and how its tasks go."""
 
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from threading import Event, RLock
 from typing import Any
 from uuid import NAMESPACE_DNS, uuid5
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Operation
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import Ambiguous, Busy, Cancelled, NotFound
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import (
+    Busy,
+    Cancelled,
+    ConnectionFailed,
+)
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
     Address,
-    Config,
     Disk,
     Guest,
-    Host,
-    Network,
-    Nic,
     Part,
     PowerState,
-    Snapshot,
-    Storage,
+    Progress,
     Vm,
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.support.workers import start
 
-GIB = 1024**3
+from tests.unit.machines import GIB, Drive, Machine, Site, Taken, Volume
+
 MUTATORS = frozenset({"start", "stop", "create", "delete", *(one.value for one in Capability)})
-
-
-@dataclass
-class Volume:
-    """Something that disks are made of; `data` stands for its content."""
-
-    size_bytes: int
-    data: str = ""
-    backing: str | None = None
-
-
-@dataclass
-class Drive:
-    storage: str
-    volume: str
-    bus: str = "virtio"
-
-
-@dataclass
-class Taken:
-    """A snapshot: what the disks held, and the memory if that was taken as well."""
-
-    id: str
-    name: str
-    parent: str | None
-    state: PowerState
-    disks: dict[str, str]
-    memory: str = ""
-    description: str = ""
-    consistency: str = "crash"
-    created: str = ""
-
-
-@dataclass
-class Machine:
-    """A VM, and how it is to behave."""
-
-    name: str
-    host: str
-    uuid: str
-    id: str
-    state: PowerState = PowerState.STOPPED
-    state_reason: str | None = None
-    path: str | None = None
-    cluster: str | None = None
-    folder: str | None = None
-    pool: str | None = None
-    template: bool = False
-    transient: bool = False
-    cpus: int = 2
-    memory_bytes: int = 2 * GIB
-    labels: dict[str, list[str]] = field(default_factory=dict)
-    config: Config = field(default_factory=Config)
-    drives: list[Drive] = field(default_factory=list)
-    nics: list[Nic] = field(default_factory=list)
-    snapshots: list[Taken] = field(default_factory=list)
-    current: str | None = None
-    memory: str = ""
-
-    deaf: bool = False  # it is asked to shut down, and does not
-    hears: bool = True  # whether there is anything to ask it by
-    agent: bool = True
-    addresses: tuple[str, ...] = ("192.0.2.10",)
-    changing_reads: int = 0  # it reads `changing` so many times
-    errors: dict[str, Exception] = field(default_factory=dict)  # how operations end, by method
-    rejects: dict[str, Exception] = field(default_factory=dict)  # what the call itself raises, by method
-    seconds: dict[str, float] = field(default_factory=dict)  # how long a task takes, by method
-    off_at: float | None = None
-    awake_at: float = 0
-    stubborn: bool = False  # its tasks cannot be aborted
-    task: str | None = None
-
-    @property
-    def awake(self) -> bool:
-        """Whether the guest answers through its agent."""
-        return self.agent and self.state is PowerState.RUNNING and time.monotonic() >= self.awake_at
-
-    def taken(self, snapshot_id: str) -> Taken:
-        """Return a snapshot; raises NotFound."""
-        for one in self.snapshots:
-            if one.id == snapshot_id:
-                return one
-        raise NotFound(f"{self.name} has no snapshot {snapshot_id}")
-
-    def taken_as(self, name: str) -> Taken:
-        """Return the only snapshot of a name; raises NotFound or Ambiguous."""
-        found = [one for one in self.snapshots if one.name == name]
-        if len(found) > 1:
-            raise Ambiguous(f"{self.name} has {len(found)} snapshots called {name}")
-        return self.taken(found[0].id if found else name)
-
-    def tree(self, parent: str | None = None) -> tuple[Snapshot, ...]:
-        """Return the snapshots below one, as the model has them."""
-        return tuple(
-            Snapshot(
-                id=one.id,
-                name=one.name,
-                description=one.description,
-                created=one.created,
-                state=one.state,
-                current=one.id == self.current,
-                consistency=one.consistency,
-                children=self.tree(one.id),
-            )
-            for one in self.snapshots
-            if one.parent == parent
-        )
-
-
-@dataclass
-class Site:
-    """A host, and how it is to behave."""
-
-    name: str
-    identity: str
-    volumes: dict[str, dict[str, Volume]] = field(default_factory=lambda: {"default": {}})
-    networks: tuple[str, ...] = ("default",)
-    password: str | None = None
-    connect_error: Exception | None = None
-    connect_seconds: float = 0
-    read_seconds: float = 0
-    close_seconds: float = 0
-
-    def host(self) -> Host:
-        """Return it as the model has it."""
-        return Host(
-            name=self.name, id=self.name, state="up", cpus=16, memory_bytes=64 * GIB, memory_free_bytes=48 * GIB
-        )
-
-    def storage(self) -> list[Storage]:
-        """Return where its disks live."""
-        return [
-            Storage(
-                name=name,
-                id=name,
-                kind="dir",
-                active=True,
-                capacity_bytes=1024 * GIB,
-                free_bytes=512 * GIB,
-                hosts=(self.name,),
-            )
-            for name in self.volumes
-        ]
-
-    def nets(self) -> list[Network]:
-        """Return what its NICs are plugged into."""
-        return [Network(name=name, id=name, kind="nat", active=True, hosts=(self.name,)) for name in self.networks]
 
 
 class World:
@@ -191,6 +43,8 @@ class World:
         self.guest_seconds = 0.0  # how long a guest takes to boot, and to shut down
         self.fail_create: Exception | None = None
         self.under_way = self.peak = 0  # tasks at the same time, now and at most
+        self.moving: Counter[str] = Counter()  # moves to or from each host, now
+        self.peaks: Counter[str] = Counter()  # and at most
 
     @property
     def writes(self) -> list[str]:
@@ -217,6 +71,13 @@ class World:
     def machine(self, name: str) -> Machine:
         """Return the first VM of a name."""
         return next(one for one in self.machines if one.name == name)
+
+    def share(self, storage: str, *hosts: str) -> None:
+        """Let hosts, or all of them, see the same storage of this name."""
+        where = hosts or tuple(self.sites)
+        shared = self.sites[where[0]].volumes.setdefault(storage, {})
+        for host in where:
+            self.sites[host].volumes[storage] = shared
 
     def volume(self, machine: Machine, drive: Drive) -> Volume:
         """Return what a drive is made of."""
@@ -284,6 +145,7 @@ class World:
             Part.GUEST: self.guest,
             Part.LIMITS: self.limits,
             Part.BELONGINGS: self.belongings,
+            Part.PROGRESS: lambda machine: (machine.operation and machine.operation.progress) or Progress(),
         }
 
     def disks(self, machine: Machine, *, with_users: bool) -> tuple[Disk, ...]:
@@ -305,8 +167,9 @@ class World:
         return tuple(
             other.name
             for other in self.machines
-            if other is not machine and other.host == machine.host
+            if other is not machine and other.uuid != machine.uuid
             for theirs in other.drives
+            if self.sites[other.host].volumes[theirs.storage] is self.sites[machine.host].volumes[drive.storage]
             if drive.volume in (theirs.volume, self.volume(other, theirs).backing)
         )
 
@@ -332,31 +195,75 @@ class World:
         saved = {"saved_state": ("its memory",)} if machine.state is PowerState.SUSPENDED else {}
         return snapshots | saved
 
-    def begin(self, machine: Machine, method: str, work: Callable[[], str | None]) -> Operation:
-        """Run a native task: it takes its time, holds the VM meanwhile, and can be aborted until it is done."""
+    def begin(
+        self,
+        machine: Machine,
+        method: str,
+        work: Callable[[], str | None],
+        *,
+        before: Callable[[], object] | None = None,
+        undo: Callable[[], object] | None = None,
+        size_bytes: int | None = None,
+    ) -> Operation:
+        """Run a native task: it takes its time, holds the VM meanwhile, and can be aborted until it is done.
+
+        `before` is done at once and `undo` when it fails, unless the connection does: then nobody takes anything back.
+        """
+        operation, aborted = self._hold(machine, method), Event()
+
+        def task() -> str | None:
+            try:
+                with self.lock:
+                    if before:
+                        before()
+                self._take_time(machine, method, aborted, size_bytes)
+                if method in machine.errors:
+                    raise machine.errors[method]
+                with self.lock:
+                    return work()
+            except Exception as error:
+                with self.lock:
+                    if undo and not isinstance(error, ConnectionFailed):
+                        undo()
+                raise
+            finally:
+                self._let_go(machine)
+
+        operation.abort = None if machine.stubborn else aborted.set
+        start(operation, task)
+        return operation
+
+    def _hold(self, machine: Machine, method: str) -> Operation:
+        """Keep other tasks off a VM; raises Busy, and what the VM rejects the method with."""
         if method in machine.rejects:
             raise machine.rejects[method]
         with self.lock:
             if machine.task:
                 raise Busy(f"{machine.name} is held by {machine.task}")
-            machine.task = method
+            machine.task, machine.operation = method, Operation()
             self.under_way += 1
             self.peak = max(self.peak, self.under_way)
-        operation, aborted = Operation(), Event()
+            return machine.operation
 
-        def task() -> str | None:
-            try:
-                if aborted.wait(machine.seconds.get(method, self.seconds[method])):
-                    raise Cancelled(f"{method} of {machine.name} was aborted")
-                if method in machine.errors:
-                    raise machine.errors[method]
-                with self.lock:
-                    return work()
-            finally:
-                with self.lock:
-                    machine.task = None
-                    self.under_way -= 1
+    def _let_go(self, machine: Machine) -> None:
+        with self.lock:
+            machine.task = machine.operation = None
+            self.under_way -= 1
 
-        operation.abort = None if machine.stubborn else aborted.set
-        start(operation, task)
-        return operation
+    def _take_time(self, machine: Machine, method: str, aborted: Event, size_bytes: int | None) -> None:
+        """Let a task last, and tell how far it is where it has a size; raises Cancelled."""
+        needed, begun = machine.seconds.get(method, self.seconds[method]), time.monotonic()
+        while not aborted.is_set():
+            passed = time.monotonic() - begun
+            part = min(passed / needed, 1) if needed else 1
+            if size_bytes and machine.operation:
+                machine.operation.progress = Progress(
+                    percent=round(100 * part, 1),
+                    bytes_done=int(size_bytes * part),
+                    bytes_total=size_bytes,
+                    seconds=round(passed, 3),
+                )
+            if part >= 1:
+                return
+            aborted.wait(min(0.05, needed - passed) if size_bytes else needed)
+        raise Cancelled(f"{method} of {machine.name} was aborted")

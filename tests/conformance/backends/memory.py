@@ -13,8 +13,9 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import P
 
 from tests.conformance.bed import PREFIX, Bed, Start
 from tests.unit.harness import keys_of
+from tests.unit.machines import Volume
 from tests.unit.memory import drivers_of
-from tests.unit.world import Volume, World
+from tests.unit.world import World
 
 
 class MemoryBed(Bed):
