@@ -313,7 +313,8 @@ class Move:
     """A move worked out by its driver, with nothing done yet.
 
     `after` is what will be read of the VM then, by the fields of vm_migrate's results, `copied` are the volumes that
-    will be made; `needed` is False for a VM that is there already, with nothing left to tidy up.
+    will be made; `needed` is False for a VM that is there already, with nothing left to tidy up; `unforeseen` are
+    fields that the hypervisor itself settles, so that nobody knows them before.
     """
 
     spec: MoveSpec
@@ -321,6 +322,7 @@ class Move:
     mode: str = "live"
     copied: tuple[Volume, ...] = ()
     needed: bool = True
+    unforeseen: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

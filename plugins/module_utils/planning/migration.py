@@ -43,7 +43,7 @@ def spec_from(params: dict[str, Any]) -> MoveSpec:
 
 def plan_move(vm: Vm, move: Move, params: dict[str, Any]) -> Plan:
     """Plan a move that its driver has worked out."""
-    keys = tuple(dict.fromkeys((*ALWAYS, *move.after)))
+    keys = tuple(key for key in dict.fromkeys((*ALWAYS, *move.after)) if key not in move.unforeseen)
 
     def view(now: Vm | None) -> Fields:
         return fields_of(now, keys) if now else {}

@@ -7,11 +7,28 @@ What few tasks need is imported where they need it: Ansible compiles every impor
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Self
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 from ...driver import Capability, Driver, Operation
 from ...errors import CrossvirtError, NotFound, Unsupported
-from ...model import About, CloneSpec, Draft, Host, Network, Part, PowerState, SnapshotKind, Storage, Vm, VmSpec, Wanted
+from ...model import (
+    About,
+    CloneSpec,
+    Departure,
+    Draft,
+    Host,
+    Move,
+    MoveSpec,
+    Network,
+    Part,
+    PowerState,
+    SnapshotKind,
+    Storage,
+    Vm,
+    VmSpec,
+    Wanted,
+)
 from ...support import transitions
 from ...support.transitions import Transition
 from . import snapshots
@@ -20,7 +37,10 @@ from .reading import Reader
 from .session import Session
 from .tasks import Tasks
 
-NEEDS_VCENTER = (Capability.CLONE,)
+if TYPE_CHECKING:
+    from .departures import Side
+
+NEEDS_VCENTER = (Capability.CLONE, Capability.MIGRATE)
 # Powering off takes a VM that runs and one that is suspended alike, and powering on one that is suspended or stopped.
 UNGUARDED = (transitions.STOP, transitions.DISCARD_STATE, transitions.RESUME)
 
@@ -45,6 +65,8 @@ class VsphereDriver(Driver):
     def close(self) -> None:
         """Log out."""
         self.tasks.close()
+        if "moves" in vars(self):
+            self.moves.tasks.close()
         self.session.close()
 
     def hang_up(self) -> None:
@@ -185,6 +207,36 @@ class VsphereDriver(Driver):
         if "saved_state" in remove and not transitions.DISCARD_STATE.is_due(self.reader.state(vm_id), self.name(vm_id)):
             remove = set(remove) - {"saved_state"}
         return Removal(self.session, self.tasks, vm_id, self.name(vm_id), remove).begin()
+
+    @cached_property
+    def moves(self) -> Side:
+        """This end of moves, whose tasks tell how far they are."""
+        from .departures import Side
+
+        return Side(self.session, Tasks(self.session, progress=True))
+
+    def depart(self, vms: Sequence[Vm]) -> list[Departure]:
+        """Read all of them in one call, and what moves them already."""
+        from . import departures
+
+        return list(departures.read(self.moves, vms))
+
+    def receive(
+        self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
+    ) -> list[Move | CrossvirtError]:
+        """Work out moves within this vCenter, and from others; vSphere checks each of them, too."""
+        from .arrivals import Arrivals
+
+        return Arrivals(self.moves, self.reader).work_out(arrivals)
+
+    def migrate(self, vm_id: str, move: Move) -> Operation:
+        """Move with one task of vSphere's."""
+        from .moving import Moving
+        from .relocation import VsphereMove
+
+        if not isinstance(move, VsphereMove):
+            raise TypeError(f"{move} was not worked out by vsphere")
+        return Moving(vm_id, move).begin()
 
     def vm(self, vm_id: str) -> Any:
         """Return vSphere's own object."""

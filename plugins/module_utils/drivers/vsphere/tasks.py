@@ -28,28 +28,37 @@ WAIT_SECONDS = 20  # of one WaitForUpdatesEx: below what proxies and firewalls c
 QUESTION_SECONDS = 2  # a task that ends so soon was not held up by a question
 ATTEMPTS = 5  # the tasks go on without us, so a cut connection is worth another try, one a second
 TASK_PATHS = ("info.state", "info.error", "info.result")
+PROGRESS = "info.progress"
 QUESTION = "runtime.question"
+PROGRESS_SECONDS = 0.5  # between two looks while nothing ends
+
+Hear = Callable[[dict[str, Any]], object]
 
 
 @dataclass(slots=True, eq=False)
 class Pending:
-    """A task under way; `vm` is the VM that a question of vSphere's can hold up, `goal` where the task leads it."""
+    """A task under way; `vm` is the VM that a question of vSphere's can hold up, `goal` where the task leads it.
+
+    `hear` is told all that is new of the task.
+    """
 
     task: Any
     doing: str
     operation: Operation
     vm: Any = None
     goal: PowerState | None = None
+    hear: Hear | None = None
     known: dict[str, Any] = field(default_factory=dict)
     question: str | None = None
     asked_at: float = 0
 
 
 class Tasks:
-    """The tasks that one session has begun."""
+    """The tasks that one session has begun; `progress` is whether anybody wants to hear how far they are."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, *, progress: bool = False) -> None:
         self._session = session
+        self._paths = (*TASK_PATHS, PROGRESS) if progress else TASK_PATHS
         self._pending: dict[str, Pending] = {}
         self._new: SimpleQueue[Pending] = SimpleQueue()
         self._changing = Lock()
@@ -61,7 +70,14 @@ class Tasks:
         self._closed = False
         self._threads: list[Thread] = []
 
-    def submit(self, doing: str, begin: Callable[[], Any], vm: Any = None, goal: PowerState | None = None) -> Operation:
+    def submit(
+        self,
+        doing: str,
+        begin: Callable[[], Any],
+        vm: Any = None,
+        goal: PowerState | None = None,
+        hear: Hear | None = None,
+    ) -> Operation:
         """Begin a task; the operation ends with the id of the VM that it made, if it made one.
 
         A task that finds the VM in its `goal` has nothing to do: somebody else was faster.
@@ -69,9 +85,19 @@ class Tasks:
         operation fails, because the task may have begun.
         """
         operation, task = self._begin(doing, begin)
-        if task is None:
-            return operation
-        pending = Pending(task, doing, operation, vm, goal)
+        if task is not None:
+            self._follow(Pending(task, doing, operation, vm, goal, hear))
+        return operation
+
+    def follow(self, doing: str, task: Any, vm: Any, hear: Hear) -> Operation:
+        """Wait for a task that was begun before."""
+        operation = Operation()
+        operation.set_running_or_notify_cancel()
+        self._follow(Pending(task, doing, operation, vm, hear=hear))
+        return operation
+
+    def _follow(self, pending: Pending) -> None:
+        operation, task = pending.operation, pending.task
         operation.abort = lambda: start(Future(), lambda: self._cancel(pending))
         self._pending[id_of(task)] = pending
         self._new.put(pending)
@@ -79,7 +105,6 @@ class Tasks:
             self._threads = [Thread(target=run, daemon=True) for run in (self._add, self._wait)]
             for thread in self._threads:
                 thread.start()
-        return operation
 
     def call(self, doing: str, call: Callable[[], Any], goal: PowerState | None = None) -> Operation:
         """Make a call that is no task: the operation has ended when it returns, or failed if its answer was lost."""
@@ -144,7 +169,7 @@ class Tasks:
         """Make a collector for one filter alone: its versions count from the start, and nobody else waits for it."""
         query, vim = self._session.vmodl.query.PropertyCollector, self._session.vim
         step = query.TraversalSpec(name="tasks", type=vim.view.ListView, path="view", skip=False)
-        wanted = {vim.Task: TASK_PATHS, vim.VirtualMachine: [QUESTION]}
+        wanted = {vim.Task: self._paths, vim.VirtualMachine: [QUESTION]}
         collector = self._session.content.propertyCollector.CreatePropertyCollector()
         collector.CreateFilter(
             query.FilterSpec(
@@ -181,17 +206,24 @@ class Tasks:
         options = self._session.vmodl.query.PropertyCollector.WaitOptions(maxWaitSeconds=seconds)
         collector = self._collector
         updates = collector.WaitForUpdatesEx(self._version, options)
+        waiting, news = len(self._pending), set[str]()
         for changed in updates.filterSet if updates else ():
             for one in changed.objectSet or ():
-                self._learn(one.obj, {change.name: change.val for change in one.changeSet or ()})
+                changes = {change.name: change.val for change in one.changeSet or ()}
+                news |= changes.keys()
+                self._learn(one.obj, changes)
         if updates and collector is self._collector:
             self._version = updates.version
         self._report_questions()
+        if PROGRESS in news and len(self._pending) == waiting:
+            time.sleep(PROGRESS_SECONDS)
 
     def _learn(self, thing: Any, changes: dict[str, Any]) -> None:
         """Take in what is new of a task or a VM."""
         if pending := self._pending.get(id_of(thing)):
             known = pending.known = {**pending.known, **changes}
+            if pending.hear:
+                pending.hear(changes)
             if known.get("info.state") == "success":
                 result = known.get("info.result")
                 made = isinstance(result, self._session.vim.VirtualMachine)

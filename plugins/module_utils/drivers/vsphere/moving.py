@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out a move: one task of vSphere's, found again where its answer was lost, and the new name after it."""
+
+from __future__ import annotations
+
+from functools import partial
+from threading import Event
+from typing import Any
+
+from ...driver import Operation
+from ...errors import BackendError, Cancelled, ConnectionFailed, CrossvirtError
+from ...model import Progress
+from ...support.workers import start
+from . import departures, obstacles
+from .departures import VM, moves_of
+from .places import escaped
+from .properties import id_of, read_some
+from .relocation import VsphereMove, relocate_spec
+from .tasks import PROGRESS
+
+TAKE_BACK_SECONDS = 120  # what a cancelled move has copied is deleted
+LOOK_AGAIN_SECONDS = (1, 2, 4, 0)
+ENCRYPTED = {"required": True, "disabled": False}
+
+
+class Moving:
+    """One move under way."""
+
+    def __init__(self, vm_id: str, move: VsphereMove) -> None:
+        self._id, self._move, self._one = vm_id, move, move.one
+        self._session, self._tasks = move.one.side.session, move.one.side.tasks
+        self._vm = self._session.vim.VirtualMachine(vm_id, self._session.stub)
+        self._operation = Operation()
+        self._under_way: Operation | None = None
+        self._aborted = Event()
+
+    def begin(self) -> Operation:
+        """Have the VM moved; a refusal raises at once, so that it counts as not begun."""
+        operation = self._operation
+        first = self._first()
+        operation.abort, operation.grace_seconds = self._abort, TAKE_BACK_SECONDS
+        if self._move.warnings:
+            operation.facts["warnings"] = list(self._move.warnings)
+        if self._move.mode == "live" and (known := ENCRYPTED.get(obstacles.encryption_of(self._one))) is not None:
+            operation.facts["encrypted"] = known
+        start(operation, lambda: self._run(first))
+        return operation
+
+    def _first(self) -> Operation:
+        """Begin what comes first: waiting for a move that is under way already, the move, or the new name alone."""
+        if self._one.moving:
+            return self._followed(self._one.moving)
+        return self._relocate() if self._move.relocates else self._rename(self._vm)
+
+    def _run(self, first: Operation) -> str | None:
+        """See the move through, and return where the VM is then."""
+        if self._one.moving:
+            first = self._after_another(first)
+        if not self._move.relocates:
+            first.result()
+            return None
+        try:
+            first.result()
+        except ConnectionFailed:
+            if not self._found_again():
+                raise
+        there = self._arrived()
+        if self._move.after["name"] != self._one.vm.name:
+            self._rename(there).result()
+        return id_of(there)
+
+    def _relocate(self) -> Operation:
+        begin = lambda: self._vm.RelocateVM_Task(relocate_spec(self._move))  # noqa: E731
+        return self._submitted(self._tasks.submit(self._doing, begin, self._vm, hear=self._hear))
+
+    def _rename(self, vm: Any) -> Operation:
+        name = str(self._move.after["name"])
+        begin = partial(vm.Rename_Task, escaped(name))
+        return self._move.target.tasks.submit(f"giving {self._one.vm.name} the name {name}", begin)
+
+    def _followed(self, task: str) -> Operation:
+        handle = self._session.vim.Task(task, self._session.stub)
+        return self._submitted(self._tasks.follow(self._doing, handle, self._vm, self._hear))
+
+    def _submitted(self, operation: Operation) -> Operation:
+        self._under_way = operation
+        if self._aborted.is_set():
+            operation.cancel()
+        return operation
+
+    @property
+    def _doing(self) -> str:
+        return f"moving {self._one.vm.name}"
+
+    def _hear(self, changes: dict[str, Any]) -> None:
+        percent = 100 if changes.get("info.state") == "success" else changes.get(PROGRESS)
+        if percent is not None:
+            self._operation.progress = Progress(percent=float(percent))
+
+    def _abort(self) -> None:
+        self._aborted.set()
+        if under_way := self._under_way:
+            under_way.cancel()
+
+    def _after_another(self, other: Operation) -> Operation:
+        """Wait for the move that somebody else has begun; then there is nothing left to do, or ours begins."""
+        try:
+            other.result()
+        except CrossvirtError as error:
+            if self._aborted.is_set():
+                raise Cancelled(f"{self._doing}: {error}") from error
+        return Operation.ended() if self._is_there() else self._relocate()
+
+    def _found_again(self) -> bool:
+        """Look for a move of which nobody knows whether it has begun, and see it through; False where none has."""
+        for pause in LOOK_AGAIN_SECONDS:
+            try:
+                if task := self._running():
+                    self._followed(task).result()
+                    return True
+                if self._is_there():
+                    return True
+            except ConnectionFailed:
+                if not pause:
+                    raise
+            self._aborted.wait(pause)
+        return False
+
+    def _running(self) -> str | None:
+        """Return a task that moves the VM and was not there before."""
+        rows = read_some(self._session, VM, [self._id], {VM: ("recentTask",)}).get(VM, {})
+        return next((task for task in moves_of(self._session, rows) if task not in self._one.tasks), None)
+
+    def _is_there(self) -> bool:
+        """Say whether the VM is where it was to go."""
+        if self._move.thumbprint:
+            return bool(self._found_at_target())
+        (now,) = departures.read(self._one.side, [self._one.vm])
+        route, row = self._move.route, now.row or {}
+        stores = tuple(id_of(drive.backing.datastore) for drive in now.drives)
+        there = (row.get("runtime.host"), row.get("resourcePool"), row.get("parent"), now.home, stores)
+        place = route.place
+        host = place.host or there[0]  # where DRS chooses, the pool tells
+        return there == (host, place.pool or None, place.folder or None, route.home, route.stores)
+
+    def _found_at_target(self) -> list[Any]:
+        session = self._move.target.session
+        find = partial(session.content.searchIndex.FindAllByUuid, None, self._one.vm.uuid, True, True)
+        return list(session.call("looking for a VM that moved", find) or ())
+
+    def _arrived(self) -> Any:
+        """Return the VM where it is now; another vCenter has given it another id."""
+        if not self._move.thumbprint:
+            return self._vm
+        for pause in LOOK_AGAIN_SECONDS:
+            if found := self._found_at_target():
+                return found[0]
+            self._aborted.wait(pause)
+        raise BackendError(f"{self._doing}: it has left, and {self._move.target.session.host} does not show it yet")
