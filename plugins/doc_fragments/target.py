@@ -63,7 +63,7 @@ options:
         type: str
       storage:
         description:
-          - The storage of all disks that O(target.storage_map) does not name.
+          - The storage of all disks in storages that O(target.storage_map) names on neither side.
           - Without a host and a connection the disks move and the VM stays on its host.
         type: str
       storage_map:

@@ -92,5 +92,7 @@ class BackendError(CrossvirtError):
 
 def all_of(reasons: Sequence[CrossvirtError]) -> CrossvirtError:
     """Return one error for every reason: of the first one's class, with each of them in `reasons`."""
-    said = dict.fromkeys(str(reason) for reason in reasons)
-    return type(reasons[0])("; ".join(said), reasons=[reason.report() for reason in reasons])
+    distinct: dict[str, CrossvirtError] = {}
+    for reason in reasons:
+        distinct.setdefault(str(reason), reason)
+    return type(reasons[0])("; ".join(distinct), reasons=[reason.report() for reason in distinct.values()])

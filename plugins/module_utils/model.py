@@ -300,6 +300,11 @@ class MoveSpec:
     post_copy: bool = False
     auto_converge: bool = False
 
+    def storage_for(self, now: str | None) -> str | None:
+        """Return where a disk is to be that is in a storage now; one to which disks are mapped keeps what it has."""
+        arrived = now if now in self.storage_map.values() else self.storage
+        return self.storage_map.get(now or "", arrived)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Departure:

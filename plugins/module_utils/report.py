@@ -62,8 +62,9 @@ def task_result(results: Sequence[Result], *, whole: bool = False) -> Result:
 
 
 def diff_of(result: Result) -> Result:
-    """Return one VM's entry for --diff."""
-    header = f"{result['name']} ({result['id']})" if "id" in result else result["name"]
+    """Return one VM's entry for --diff, under the name that check mode knows as well."""
+    name = result["before"].get("name", result["name"])
+    header = f"{name} ({result['id']})" if "id" in result else name
     return {"before_header": header, "after_header": header, "before": result["before"], "after": result["after"]}
 
 

@@ -90,7 +90,7 @@ class Arrival:
 
     def storage_for(self, drive: Drive) -> str:
         """Return where a drive is to be."""
-        return self.spec.storage_map.get(drive.storage, self.spec.storage or drive.storage)
+        return self.spec.storage_for(drive.storage) or drive.storage
 
     def network_for(self, network: str | None) -> str | None:
         """Return what a NIC is to be plugged into."""

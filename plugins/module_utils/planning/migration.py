@@ -28,10 +28,7 @@ def spec_from(params: dict[str, Any]) -> MoveSpec:
     if empty := [key for key, value in target.items() if value == ""]:
         raise InvalidOption(f"target.{empty[0]} must not be empty")
     for key in ("storage_map", "network_map"):
-        if wrong := [
-            one for one in target.get(key, {}).items() if not all(isinstance(word, str) and word for word in one)
-        ]:
-            raise InvalidOption(f"target.{key} maps a name to a name, not {wrong[0][0]!r} to {wrong[0][1]!r}")
+        check_map(f"target.{key}", target.get(key, {}))
     for key in ("bandwidth_bytes_per_second", "timeout_seconds"):
         if params[key] is not None and params[key] <= 0:
             raise InvalidOption(f"{key} must be above 0, not {params[key]}")
@@ -39,6 +36,15 @@ def spec_from(params: dict[str, Any]) -> MoveSpec:
         raise InvalidOption(f"{odd[0]} goes with a live move, not with mode cold")
     way = ("mode", "copy_storage", "encryption", "bandwidth_bytes_per_second", *LIVE_ONLY)
     return MoveSpec(**target, **{key: params[key] for key in way})
+
+
+def check_map(what: str, names: dict[Any, Any]) -> None:
+    """Hold a map to names, and to a second run that finds nothing to do; raises InvalidOption."""
+    for old, new in names.items():
+        if not all(isinstance(name, str) and name for name in (old, new)):
+            raise InvalidOption(f"{what} maps a name to a name, not {old!r} to {new!r}")
+        if new in names and names[new] != new:
+            raise InvalidOption(f"{what} leads from {old!r} to {new!r} and on to {names[new]!r}: each run would go on")
 
 
 def plan_move(vm: Vm, move: Move, params: dict[str, Any]) -> Plan:

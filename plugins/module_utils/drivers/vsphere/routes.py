@@ -102,7 +102,7 @@ class Router:
         """
         estate, spec = self._estate, self._spec
         seen = estate.seen(place, "datastore")
-        wanted = spec.storage_map.get(name or "", spec.storage)
+        wanted = spec.storage_for(name)
         if here in seen and wanted in (None, estate.name(str(here))):
             return str(here)
         try:
