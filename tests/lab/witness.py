@@ -19,7 +19,7 @@ MONITOR_XML = """
   <qemu:arg value='-qmp'/><qemu:arg value='unix:/run/witness-{name}.sock,server=on,wait=off'/>
 </qemu:commandline>
 """
-MUTE_AFTER_SECONDS = 2
+MUTE = "mute"
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,30 @@ def processes(host: Host, uuid: str) -> list[int]:
     return found
 
 
-def run_state(host: Host, name: str) -> str:
-    """Ask QEMU's own monitor (MONITOR_XML): `running`, `inmigrate`, `postmigrate` ...; empty if nobody answers."""
-    with socket.socket(socket.AF_UNIX) as line, contextlib.suppress(OSError, ValueError):
-        line.settimeout(MUTE_AFTER_SECONDS)
-        line.connect(str(host.folder / f"run/witness-{name}.sock"))
-        with line.makefile("rw") as talk:
-            talk.readline()  # the greeting
-            for command in ("qmp_capabilities", "query-status"):
-                talk.write(json.dumps({"execute": command}))
-                talk.flush()
-                while "return" not in (answer := json.loads(talk.readline())):
-                    pass  # events
-            return str(answer["return"]["status"])
-    return ""
+def run_state(host: Host, name: str, patience_seconds: float = 2) -> str:
+    """Ask QEMU's own monitor (MONITOR_XML): `running`, `inmigrate`, `postmigrate` ...
+
+    Empty without a QEMU, MUTE for one that does not answer. The monitor talks to one at a time.
+    """
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(patience_seconds)
+        try:
+            line.connect(str(host.folder / f"run/witness-{name}.sock"))
+        except OSError:
+            return ""
+        try:
+            with line.makefile("rw") as talk:
+                talk.readline()  # the greeting
+                for command in ("qmp_capabilities", "query-status"):
+                    talk.write(json.dumps({"execute": command}))
+                    talk.flush()
+                    while "return" not in (answer := json.loads(talk.readline())):
+                        pass  # events
+                return str(answer["return"]["status"])
+        except TimeoutError:
+            return MUTE
+        except (OSError, ValueError):  # it ended
+            return ""
 
 
 def disk_hash(file: Path) -> str:
