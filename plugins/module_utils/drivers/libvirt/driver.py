@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
 from typing import Any, Self
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
@@ -14,8 +13,11 @@ from ...errors import CrossvirtError, Unsupported
 from ...model import (
     About,
     CloneSpec,
+    Departure,
     Draft,
     Host,
+    Move,
+    MoveSpec,
     Network,
     Part,
     Selection,
@@ -28,8 +30,11 @@ from ...model import (
 from ...support import transitions
 from ...support.transitions import Transition
 from . import convert, power, snapshot_kinds, snapshots
+from .arrivals import Arrivals, LibvirtMove
 from .building import CLEAN_UP_SECONDS, Building
+from .departures import LibvirtDeparture, depart
 from .drafts import Drafter, LibvirtDraft
+from .moving import Moving
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
@@ -59,17 +64,11 @@ class LibvirtDriver(Driver):
         """Close the connection."""
         self.session.close()
 
-    @cached_property
-    def host_uuid(self) -> str | None:
-        """The host's UUID, where this connection's driver knows one."""
-        with self.session.translated("asking for the host's UUID"):
-            return ET.fromstring(self.session.conn.getCapabilities()).findtext("host/uuid")
-
     @property
     def identity(self) -> str:
         """The host's UUID with the driver and its path: system and session hold different VMs."""
-        place = f"{self.session.kind} {self.host_uuid} {urlsplit(self.session.uri).path}"
-        return place if self.host_uuid else self.session.uri
+        uuid = self.session.host_uuid
+        return f"{self.session.kind} {uuid} {urlsplit(self.session.uri).path}" if uuid else self.session.uri
 
     def about(self) -> About:
         """Return libvirt's driver, the hypervisor's version and whether the wire is encrypted."""
@@ -217,7 +216,7 @@ class LibvirtDriver(Driver):
             return [
                 Host(
                     name=self.host,
-                    id=self.host_uuid or self.host,
+                    id=self.session.host_uuid or self.host,
                     state="up",
                     cpus=cpus,
                     memory_bytes=memory_mib * convert.KIB * convert.KIB,
@@ -262,3 +261,20 @@ class LibvirtDriver(Driver):
         """Remove volumes if asked, then the VM."""
         domain = self.domain(vm_id)
         return self.session.operation(f"removing {domain.name()}", lambda: remove_vm(self.session, domain, remove))
+
+    def depart(self, vms: Sequence[Vm]) -> list[Departure]:
+        """Return what a target must know of these VMs."""
+        return list(depart(self.session, vms))
+
+    def receive(
+        self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
+    ) -> list[Move | CrossvirtError]:
+        """Work out moves to this host, each in the room that those before it leave."""
+        known = Arrivals(self.session, [one.session for one in sources if isinstance(one, LibvirtDriver)])
+        return [known.receive(one, spec) for one, spec in arrivals if isinstance(one, LibvirtDeparture)]
+
+    def migrate(self, vm_id: str, move: Move) -> Operation:
+        """Move a VM as it was worked out."""
+        if not isinstance(move, LibvirtMove):
+            raise TypeError(f"{move} was not worked out by libvirt")
+        return Moving(move).start()

@@ -191,6 +191,11 @@ class Session:
         with self.translated("asking what the host can do"):
             return ET.fromstring(self.conn.getCapabilities())
 
+    @property
+    def host_uuid(self) -> str:
+        """The host's UUID; empty where this connection's driver knows none."""
+        return self.capabilities.findtext("host/uuid") or ""
+
     def _alive(self) -> bool:
         conn = getattr(self, "conn", None)
         try:

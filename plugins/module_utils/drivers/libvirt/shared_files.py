@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Proof that two hosts mean the same files: what one writes into a folder, the other sees."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from typing import Any
+from uuid import uuid4
+
+from ...errors import InvalidState
+from .baggage import looked_up
+from .session import Session
+from .storage import Pool, Pools
+
+SEEN_SECONDS = 70  # NFS may show a folder as it was a minute ago
+LOOK_SECONDS = 0.5
+MARK = "<volume><name>{name}</name><capacity>0</capacity><target><format type='raw'/></target></volume>"
+
+
+def prove(source: Session, target: Session, paths: Collection[str]) -> None:
+    """Raise InvalidState for a folder of these files that is not the same one on both hosts; leaves nothing there."""
+    theirs, ours = Pools(source), Pools(target)
+    for folder in sorted({path.rpartition("/")[0] for path in paths}):
+        probe = f"{folder}/.crossvirt-{uuid4()}"
+        here, name = pool_of(theirs, probe)
+        there, _name = pool_of(ours, probe)
+        if not (here and there):
+            raise InvalidState(f"{folder} is no storage on both {source.host} and {target.host}")
+        mark = here.handle.createXML(MARK.format(name=name), 0)
+        try:
+            if not seen(target, there.handle, name):
+                raise InvalidState(
+                    f"{source.host} and {target.host} both have {folder}, but not the same one: the disks there have "
+                    "equal names and are different files; nothing was changed"
+                )
+        finally:
+            mark.delete(0)
+            there.handle.refresh(0)
+
+
+def seen(session: Session, pool: Any, name: str) -> bool:
+    """Say whether a new file comes in sight."""
+    deadline = time.monotonic() + SEEN_SECONDS
+    while True:
+        pool.refresh(0)
+        if looked_up(session, pool, name):
+            return True
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(LOOK_SECONDS)
+
+
+def pool_of(pools: Pools, path: str) -> tuple[Pool | None, str]:
+    """Return the pool that holds a path, and the file's name in it."""
+    storage, name = pools.place(path)
+    return pools.named(storage or ""), name
