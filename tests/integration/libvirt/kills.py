@@ -101,12 +101,10 @@ class Kills:
         return outcome
 
     def disturb(self, outcome: Outcome, chance: random.Random) -> None:
-        """Kill at the point; points that a fast move has left behind before are tried again, a bit earlier."""
-        process = self.begin(outcome.target)
-        point = self.first_trace(process) + outcome.at * self.usual[outcome.source]
-        while time.monotonic() < point and process.popen.poll() is None:
-            time.sleep(0.001)
-        outcome.first["ended_before"] = process.popen.poll() is not None
+        """Kill at the point; where the move was faster than usual, the next one is tried, a bit earlier."""
+        while (process := self.at_the_point(outcome)) is None:
+            outcome.source, outcome.target = self.seat, self.other = outcome.target, outcome.source
+            outcome.at = round(outcome.at * 0.95, 3)
         revive = self.kill(outcome, process)
         reviver = threading.Timer(chance.uniform(*DEAD_SECONDS), revive)
         reviver.start()
@@ -117,6 +115,18 @@ class Kills:
                 outcome.first |= said(process)
         finally:
             reviver.join()
+
+    def at_the_point(self, outcome: Outcome) -> Module | None:
+        """Begin a move and return it at the point; None if it has ended before."""
+        process = self.begin(outcome.target)
+        point = self.first_trace(process) + outcome.at * self.usual[outcome.source]
+        while time.monotonic() < point and process.popen.poll() is None:
+            time.sleep(0.001)
+        if process.popen.poll() is None:
+            return process
+        result = said(process)
+        assert "error" not in result, result
+        return None
 
     def kill(self, outcome: Outcome, process: Module) -> Callable[[], object]:
         """Kill the victim; returns what brings it back."""
