@@ -3,6 +3,7 @@
 
 import json
 import re
+import secrets
 import signal
 import time
 from collections.abc import Iterator
@@ -20,9 +21,10 @@ from tests.lab.xen import network
 from tests.lab.xen.host import HOSTS, XenHost
 from tests.lab.xen.settings import FACTS
 
-# What a line printed, between marks that the shell computes, so that the echo of the line is no answer.
-ASKED = "stty -echo; echo BEGIN$((1+1)); {{ {line}; }} 2>&1; echo END$((1+1)):$?\n"
-ANSWER = re.compile(rb"BEGIN2\r?\n(.*)END2:(\d+)\r?\n", re.DOTALL)
+# What a line printed stands between marks. The shell completes them, so that the echo of the line is no answer, and
+# each line has its own, because an earlier one may be answered late.
+ASKED = "stty -echo; echo BEGIN-$((1+1))-{mark}; {{ {line}; }} 2>&1; echo END-$((1+1))-{mark}:$?\n"
+ANSWER = r"BEGIN-2-{mark}\r?\n(.*)END-2-{mark}:(\d+)\r?\n"
 
 
 class XenLab:
@@ -55,15 +57,17 @@ class XenLab:
 
     def guest_exec(self, host: str, vm_name: str, line: str, timeout_seconds: float = 20) -> str:
         """Type a line into the shell on a guest's console: what it prints, stripped; LabError if it fails or hangs."""
+        mark = secrets.token_hex(4)
+        answers = re.compile(ANSWER.format(mark=mark).encode(), re.DOTALL)
         connection = libvirt.open(self.hosts[host].uri)
         stream = connection.newStream()
         alarm = Timer(timeout_seconds, stream.abort)
         try:
             connection.lookupByName(vm_name).openConsole(None, stream, libvirt.VIR_DOMAIN_CONSOLE_FORCE)
             alarm.start()
-            stream.send(ASKED.format(line=line).encode())
+            stream.send(ASKED.format(line=line, mark=mark).encode())
             said = b""
-            while not (answer := ANSWER.search(said)):
+            while not (answer := answers.search(said)):
                 said += stream.recv(4096)
         except libvirt.libvirtError as error:
             raise LabError(f"{line!r} in {vm_name}: {error}") from error

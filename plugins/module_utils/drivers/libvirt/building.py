@@ -46,7 +46,7 @@ class Building:
     def _define(self, paths: list[str]) -> str:
         draft, uuid = self._draft, str(uuid4())
         if draft.source:
-            xml = copy_of(draft.source, draft.spec, uuid, paths)
+            xml = copy_of(draft.source, draft.spec, uuid, draft.machine, paths)
         else:
             drives = [Drive(path, content.bus) for content, path in zip(draft.contents, paths, strict=True)]
             xml = definition(draft.spec, uuid, draft.machine, drives)
@@ -56,34 +56,39 @@ class Building:
         """Make one volume and return its path."""
         self._go_on()
         storage, name, size = content.volume.storage, content.volume.volume, int(content.volume.size_bytes or 0)
+        kind = self._draft.machine.disk_format
         pool = self._session.conn.storagePoolLookupByName(storage)
         if content.overlay:
-            volume = self._make(pool, storage, name, volume_xml(name, size, backing=content.overlay))
+            volume = self._make(pool, storage, name, volume_xml(name, size, kind, backing=content.overlay))
         elif content.copy:
             volume = self._copy(pool, storage, name, self._session.conn.storageVolLookupByPath(content.copy))
         elif content.file:
             volume = self._send(pool, storage, name, content.file)
         else:
-            volume = self._make(pool, storage, name, volume_xml(name, size, thick=content.thick), thick=content.thick)
+            volume = self._make(
+                pool, storage, name, volume_xml(name, size, kind, thick=content.thick), thick=content.thick
+            )
         if volume.info()[1] < size:
             volume.resize(size)
         return str(volume.path())
 
     def _make(self, pool: Any, storage: str, name: str, xml: str, *, thick: bool = False) -> Any:
         lib = self._session.libvirt
-        volume = pool.createXML(xml, lib.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA if thick else 0)
+        with_tables = thick and self._draft.machine.disk_format == "qcow2"
+        volume = pool.createXML(xml, lib.VIR_STORAGE_VOL_CREATE_PREALLOC_METADATA if with_tables else 0)
         self._made.append((storage, name))
         return volume
 
     def _copy(self, pool: Any, storage: str, name: str, source: Any) -> Any:
-        volume = pool.createXMLFrom(volume_xml(name, source.info()[1]), source, 0)
+        kind = self._draft.machine.disk_format
+        volume = pool.createXMLFrom(volume_xml(name, source.info()[1], kind), source, 0)
         self._made.append((storage, name))
         return volume
 
     def _send(self, pool: Any, storage: str, name: str, file: ImageFile) -> Any:
-        """Send a file up: a qcow2 becomes the volume as it is, a raw one is turned into a qcow2 on the host."""
-        landing = name if file.format == "qcow2" else f"{name}.upload"
-        volume = self._make(pool, storage, landing, volume_xml(landing, file.size_bytes))
+        """Send a file up: one of this host's format becomes the volume as it is, another is converted over there."""
+        landing = name if file.format == self._draft.machine.disk_format else f"{name}.upload"
+        volume = self._make(pool, storage, landing, volume_xml(landing, file.size_bytes, file.format))
         self._stream(volume, file)
         if landing == name:
             return volume

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from string import ascii_lowercase
 from xml.etree import ElementTree as ET
 
@@ -13,7 +13,7 @@ from .convert import AGENT_CHANNEL, KIB, LABELS, LIBOSINFO, OURS
 from .disks import MEDIA
 
 X86 = ("x86_64", "i686")
-PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd"}
+PREFIX = {"virtio": "vd", "scsi": "sd", "sata": "sd", "xen": "xvd"}
 LARGEST = 26 * 27  # disks of one prefix: a to zz
 
 for _prefix, _space in (("labels", LABELS), ("crossvirt", OURS), ("libosinfo", LIBOSINFO)):
@@ -22,7 +22,10 @@ for _prefix, _space in (("labels", LABELS), ("crossvirt", OURS), ("libosinfo", L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Machine:
-    """What kind of VM this host offers; `cpu` is a CPU mode, None leaves it to libvirt."""
+    """What kind of VM this host offers; `cpu` is a CPU mode, None leaves it to libvirt, as `nic` does.
+
+    With a `bootloader` the host finds the system on the first disk; there is no firmware then.
+    """
 
     kind: str
     arch: str
@@ -31,6 +34,11 @@ class Machine:
     cpu: str | None = None
     uefi: bool = False
     secure_boot: bool = False
+    bootloader: str | None = None
+    disk_driver: str = "qemu"
+    disk_format: str = "qcow2"
+    bus: str = "virtio"
+    nic: str | None = "virtio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +72,8 @@ def machine_with(machine: Machine, domain_capabilities: str) -> Machine:
     efi = root.find("os[@supported='yes']/enum[@name='firmware']/value[.='efi']") is not None
     secure = root.find("os/loader/enum[@name='secure']/value[.='yes']") is not None
     own_model = root.find("cpu/mode[@name='host-model'][@supported='yes']") is not None
-    return Machine(
-        kind=machine.kind,
-        arch=machine.arch,
-        os_type=machine.os_type,
-        hardware=machine.hardware,
+    return replace(
+        machine,
         cpu="host-model" if own_model and machine.kind == "kvm" else None,
         uefi=efi,
         secure_boot=efi and secure,
@@ -82,13 +87,17 @@ def definition(spec: VmSpec, uuid: str, machine: Machine, drives: Sequence[Drive
     child(root, "uuid", uuid)
     set_texts(root, spec)
     set_sizes(root, spec)
-    add_firmware(root, spec, machine)
-    features = child(root, "features")
-    if machine.arch in X86:
-        child(features, "acpi")
-        child(features, "apic")
-    if spec.secure_boot:
-        child(features, "smm", state="on")
+    if machine.bootloader:
+        child(root, "bootloader", machine.bootloader)
+        child(child(root, "os"), "type", machine.os_type, arch=machine.arch, machine=machine.hardware)
+    else:
+        add_firmware(root, spec, machine)
+        features = child(root, "features")
+        if machine.arch in X86:
+            child(features, "acpi")
+            child(features, "apic")
+        if spec.secure_boot:
+            child(features, "smm", state="on")
     if machine.cpu:
         child(root, "cpu", mode=machine.cpu)
     add_devices(child(root, "devices"), spec, machine, drives)
@@ -115,7 +124,7 @@ def add_devices(devices: ET.Element, spec: VmSpec, machine: Machine, drives: Seq
     """Add disks and NICs, and what every VM has: a console, a channel for the guest's agent and randomness."""
     for drive, target in zip(drives, targets([drive.bus for drive in drives]), strict=True):
         disk = child(devices, "disk", type="file", device="disk")
-        child(disk, "driver", name="qemu", type="qcow2")
+        child(disk, "driver", name=machine.disk_driver, type=machine.disk_format)
         child(disk, "source", file=drive.path)
         child(disk, "target", dev=target, bus=drive.bus)
     if any(drive.bus == "scsi" for drive in drives):
@@ -124,6 +133,8 @@ def add_devices(devices: ET.Element, spec: VmSpec, machine: Machine, drives: Seq
     if machine.kind == "test":
         return
     child(devices, "console", type="pty")
+    if machine.kind == "xen":
+        return
     channel = child(devices, "channel", type="unix")
     child(channel, "target", type="virtio", name=AGENT_CHANNEL)
     rng = child(devices, "rng", model="virtio")
@@ -137,10 +148,11 @@ def add_nics(devices: ET.Element, nics: Sequence[NicSpec]) -> None:
         if nic.mac:
             child(interface, "mac", address=nic.mac)
         child(interface, "source", network=nic.network)
-        child(interface, "model", type=nic.model)
+        if nic.model:
+            child(interface, "model", type=nic.model)
 
 
-def copy_of(source: str, spec: VmSpec, uuid: str, paths: Sequence[str]) -> str:
+def copy_of(source: str, spec: VmSpec, uuid: str, machine: Machine, paths: Sequence[str]) -> str:
     """Return the XML of a copy: own name, uuid, addresses, and disks at `paths`; the specification overrides.
 
     A medium in a drive and a disk that is shared stay as they are.
@@ -150,7 +162,7 @@ def copy_of(source: str, spec: VmSpec, uuid: str, paths: Sequence[str]) -> str:
     element(root, "name").text = spec.name
     element(root, "uuid").text = uuid
     for disk, path in zip(own_disks(root), paths, strict=True):
-        use_own_file(disk, path)
+        use_own_file(disk, path, machine)
     for interface in root.iterfind("devices/interface"):
         drop(interface, "mac", "target", "backend/tap")
     for channel in root.iterfind("devices/channel[@type='unix']"):
@@ -167,12 +179,13 @@ def copy_of(source: str, spec: VmSpec, uuid: str, paths: Sequence[str]) -> str:
     return written(root)
 
 
-def use_own_file(disk: ET.Element, path: str) -> None:
-    """Let a disk of a copy use its own file, a qcow2 that it may write to."""
+def use_own_file(disk: ET.Element, path: str, machine: Machine) -> None:
+    """Let a disk of a copy use its own file, which it may write to."""
     drop(disk, "backingStore", "readonly", "source")
     disk.set("type", "file")
     disk.insert(0, ET.Element("source", file=path))
-    element(disk, "driver").set("type", "qcow2")
+    element(disk, "driver").set("name", machine.disk_driver)
+    element(disk, "driver").set("type", machine.disk_format)
 
 
 def own_disks(domain: ET.Element) -> list[ET.Element]:

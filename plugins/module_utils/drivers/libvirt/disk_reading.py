@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 from ...model import Disk, Part
 from ...support.workers import side_by_side, start
+from .convert import attribute
 from .disks import Sizes, Users, disks, paths_of, sizes_from
 from .session import NO_DOMAIN, Session
 from .storage import Pool, Pools
@@ -29,7 +30,9 @@ class DiskReader:
 
     def disks(self, uuid: str, definition: ET.Element) -> tuple[Disk, ...]:
         """Return one VM's disks; where statistics are silent, the size is asked of the volume."""
-        found = [self._sized(disk) for disk in disks(definition, self._pools.place, self._sizes.get(uuid, {}))]
+        kinds = [attribute(disk, "driver", "type") for disk in definition.iterfind("devices/disk")]
+        read = disks(definition, self._pools.place, self._sizes.get(uuid, {}))
+        found = [self._sized(disk, kind) for disk, kind in zip(read, kinds, strict=True)]
         if Part.DISK_USERS not in self._parts:
             return tuple(found)
         return tuple(replace(disk, users=self._users.others(self._path(disk), uuid)) for disk in found)
@@ -53,14 +56,16 @@ class DiskReader:
         except (TimeoutError, lib.libvirtError):
             return {}
 
-    def _sized(self, disk: Disk) -> Disk:
+    def _sized(self, disk: Disk, kind: str | None) -> Disk:
         pool = self._pools.named(disk.storage) if disk.storage and disk.size_bytes is None else None
         if pool is None or not pool.storage.active:
             return disk
         try:
-            return replace(disk, size_bytes=pool.handle.storageVolLookupByName(str(disk.volume)).info()[1])
+            _type, capacity, allocation = pool.handle.storageVolLookupByName(str(disk.volume)).info()
         except self._session.libvirt.libvirtError:  # its file is gone
             return disk
+        known = Sizes(capacity, allocation).provisioning(kind) if kind == "raw" else disk.provisioning
+        return replace(disk, size_bytes=capacity, provisioning=known)
 
     def _path(self, disk: Disk) -> str:
         pool = self._pools.named(disk.storage) if disk.storage else None

@@ -105,6 +105,7 @@ class Drafter:
         return machine
 
     def _nic(self, nic: NicSpec) -> NicSpec:
+        machine = self._offered
         if nic.network is None:
             raise InvalidOption("nics: network is needed")
         if nic.network not in self._networks:
@@ -113,7 +114,11 @@ class Drafter:
             )
         if not self._networks[nic.network]:
             raise InvalidState(f"network {nic.network} on {self._session.host} is not active")
-        return replace(nic, model="virtio" if nic.model in (None, "auto") else nic.model)
+        if nic.model in (None, "auto"):
+            return replace(nic, model=machine.nic)
+        if machine.nic is None:
+            raise Unsupported(f"NICs of VMs on {self._session.host} are of one model, so {nic.model} cannot be chosen")
+        return nic
 
     @cached_property
     def _networks(self) -> dict[str, bool]:
@@ -121,6 +126,9 @@ class Drafter:
 
     def _content(self, spec: VmSpec, number: int, disk: DiskSpec) -> Content:
         """Work out one disk of a new VM."""
+        machine = self._offered
+        if disk.bus not in (None, "auto") and machine.bus == "xen":
+            raise Unsupported(f"disks of VMs on {self._session.host} are on one bus, so {disk.bus} cannot be chosen")
         pool = self._pools.choose(disk.storage)
         source = self._image(disk.image) if disk.image else {}
         image_bytes = source.pop("size_bytes", 0)
@@ -132,11 +140,14 @@ class Drafter:
         ):
             raise Unsupported("libvirt's test driver has only thin volumes, which it neither grows nor receives")
         volume = Volume(
-            storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=source.pop("name", None)
+            storage=pool.name,
+            volume=volume_name(spec, number, machine),
+            size_bytes=size,
+            image=source.pop("name", None),
         )
         thick = disk.provisioning == "thick"
         self._take(pool, volume, size if thick else source.pop("taken", 0))
-        bus = "virtio" if disk.bus in (None, "auto") else str(disk.bus)
+        bus = machine.bus if disk.bus in (None, "auto") else str(disk.bus)
         return Content(volume=volume, bus=bus, thick=thick, copy=source.get("copy"), file=source.get("file"))
 
     def _image(self, image: ImageSpec) -> dict[str, Any]:
@@ -146,7 +157,7 @@ class Drafter:
                 verify(image.file, image.checksum)
                 self._verified.add((image.file, image.checksum))
             file = inspect(image.file)
-            room = file.file_bytes * (1 if file.format == "qcow2" else 2)  # a raw one is turned into a qcow2 over there
+            room = file.file_bytes * (1 if file.format == self._offered.disk_format else 2)  # converted over there
             return {"file": file, "name": image.file, "size_bytes": file.size_bytes, "taken": room}
         pool = self._pools.choose(image.storage)
         volume = self._pools.volume(pool, str(image.volume))
@@ -211,6 +222,8 @@ class Drafter:
         volume = self._pools.volume(there, str(file)) if there and there.storage.active else None
         if there is None or volume is None:
             raise Unsupported(f"disk {file} of {name} is in no active storage of {self._session.host}")
+        if clone.linked and self._offered.disk_format == "raw":
+            raise Unsupported(f"disks of VMs on {self._session.host} are raw, and no linked clone can build on others")
         if clone.linked and disk.find("readonly") is None:
             raise Unsupported(
                 f"disk {file} of {name} is writable: starting {name} would destroy its linked clones."
@@ -219,7 +232,7 @@ class Drafter:
         pool = self._pools.choose(spec.storage or there.name)
         with self._session.translated(f"reading volume {file}"):
             path, (_kind, size, allocation) = str(volume.path()), volume.info()
-        made = Volume(storage=pool.name, volume=volume_name(spec, number), size_bytes=size, image=file)
+        made = Volume(storage=pool.name, volume=volume_name(spec, number, self._offered), size_bytes=size, image=file)
         self._take(pool, made, 0 if clone.linked else allocation)
         below = (path, convert.attribute(disk, "driver", "type") or "raw")
         return Content(volume=made, copy=path, overlay=below if clone.linked else None)
@@ -258,6 +271,6 @@ def in_groups(disks: tuple[DiskSpec, ...]) -> tuple[DiskSpec, ...]:
     return disks
 
 
-def volume_name(spec: VmSpec, number: int) -> str:
+def volume_name(spec: VmSpec, number: int, machine: Machine) -> str:
     """Return the name of a VM's volume."""
-    return f"{spec.name}-{number}.qcow2" if number else f"{spec.name}.qcow2"
+    return f"{spec.name}-{number}.{machine.disk_format}" if number else f"{spec.name}.{machine.disk_format}"

@@ -48,17 +48,25 @@ class LibvirtDriver(Driver):
     """One libvirt daemon."""
 
     backend = "libvirt"
+    reader_class = Reader
+    drafter_class = Drafter
+    state_of = staticmethod(power.state_of)
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.libvirt = session.libvirt
         self.host = session.host
-        self.reader = Reader(session)
+        self.reader = self.reader_class(session)
 
     @classmethod
     def connect(cls, settings: dict[str, Any], host: str) -> Self:
         """Open the connection that a libvirt URI names."""
-        return cls(Session(settings, host))
+        from .xen import XenDriver  # which builds on this class
+
+        session = Session(settings, host)
+        kind: type[Any] = XenDriver if session.kind == XenDriver.kind else cls
+        driver: Self = kind(session)
+        return driver
 
     def close(self) -> None:
         """Close the connection."""
@@ -78,8 +86,11 @@ class LibvirtDriver(Driver):
             version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
             daemon = conn.getLibVersion()
             product = f"{self.session.kind} with libvirt {daemon // 1_000_000}.{daemon // 1000 % 1000}.{daemon % 1000}"
-            encrypted = bool(conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)  # libvirt means its own TLS
-            return About(product=product, version=version, host=self.host, encrypted=encrypted)
+            return About(product=product, version=version, host=self.host, encrypted=self.is_encrypted())
+
+    def is_encrypted(self) -> bool:
+        """Say whether the wire is encrypted; libvirt means its own TLS."""
+        return bool(self.session.conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)
 
     def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
         """Read the fleet and keep what matches; labels are read before they can be matched."""
@@ -186,7 +197,7 @@ class LibvirtDriver(Driver):
         abort: Callable[[], object] | None = None,
     ) -> Operation:
         domain = self.domain(vm_id)
-        carry_out = power.looking_first(self.libvirt, domain, transition, call)
+        carry_out = power.looking_first(self.libvirt, domain, transition, call, self.state_of)
         return self.session.operation(f"{doing} {domain.name()}", carry_out, abort)
 
     def _ask(self, domain: Any) -> None:
@@ -234,7 +245,7 @@ class LibvirtDriver(Driver):
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""
-        drafter = Drafter(self.session, self.list_networks)
+        drafter = self.drafter_class(self.session, self.list_networks)
 
         def one(spec: VmSpec, clone: CloneSpec | None) -> Draft | CrossvirtError:
             try:

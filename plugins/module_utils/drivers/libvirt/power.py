@@ -14,7 +14,11 @@ from .session import ERRORS
 
 
 def looking_first(
-    libvirt: Any, domain: Any, transition: Transition, call: Callable[[Any], object]
+    libvirt: Any,
+    domain: Any,
+    transition: Transition,
+    call: Callable[[Any], object],
+    state_of: Callable[[Any], PowerState],
 ) -> Callable[[], None]:
     """Return a call that is harmless where its goal holds already, and raises InvalidState where it makes no sense."""
 

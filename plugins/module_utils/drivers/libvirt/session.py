@@ -74,6 +74,7 @@ ERRORS: dict[int, type[CrossvirtError]] = {
 }
 PREPARING = Lock()
 WRONG_STATE, AGENT_UNRESPONSIVE, NO_SUPPORT, NO_DOMAIN = 55, 86, 3, 42
+NOT_CONFIGURED = 67
 
 
 def library() -> Any:
@@ -193,8 +194,17 @@ class Session:
 
     @property
     def host_uuid(self) -> str:
-        """The host's UUID; empty where this connection's driver knows none."""
-        return self.capabilities.findtext("host/uuid") or ""
+        """The host's UUID, from its firmware where this connection's driver has none to tell; else empty."""
+        return self.capabilities.findtext("host/uuid") or self._uuid_in_firmware()
+
+    def _uuid_in_firmware(self) -> str:
+        try:
+            found = ET.fromstring(self.conn.getSysinfo(0)).findtext("system/entry[@name='uuid']")
+        except self.libvirt.libvirtError as error:
+            if error.get_error_code() not in (NO_SUPPORT, NOT_CONFIGURED):
+                raise self.ours(error, "asking for the host's UUID") from error
+            return ""
+        return found or ""
 
     def _alive(self) -> bool:
         conn = getattr(self, "conn", None)

@@ -112,16 +112,19 @@ def listed(names: Any) -> str:
     return ", ".join(getattr(one, "name", one) for one in names) or "none"
 
 
-def volume_xml(name: str, size_bytes: int, *, thick: bool = False, backing: tuple[str, str] | None = None) -> str:
-    """Return a qcow2 volume; `thick` takes all its space at once, `backing` is path and format of what it builds on."""
+def volume_xml(
+    name: str, size_bytes: int, kind: str, *, thick: bool = False, backing: tuple[str, str] | None = None
+) -> str:
+    """Return a volume of a format; `thick` takes all its space at once, `backing` is path and format of its base."""
     root = ET.Element("volume")
     ET.SubElement(root, "name").text = name
     ET.SubElement(root, "capacity", unit="bytes").text = str(size_bytes)
-    if thick:
-        ET.SubElement(root, "allocation", unit="bytes").text = str(size_bytes)
+    if thick or kind == "raw":  # left open, a raw one takes all its space
+        ET.SubElement(root, "allocation", unit="bytes").text = str(size_bytes if thick else 0)
     target = ET.SubElement(root, "target")
-    ET.SubElement(target, "format", type="qcow2")
-    ET.SubElement(target, "compat").text = "1.1"  # libvirt's own default is the format of 2010
+    ET.SubElement(target, "format", type=kind)
+    if kind == "qcow2":
+        ET.SubElement(target, "compat").text = "1.1"  # libvirt's own default is the format of 2010
     if backing:
         store = ET.SubElement(root, "backingStore")
         ET.SubElement(store, "path").text = backing[0]

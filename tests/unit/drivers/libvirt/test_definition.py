@@ -133,7 +133,7 @@ def test_disks_are_named_in_their_order(buses: list[str], names: list[str]) -> N
 
 def copied(spec: VmSpec, source: str, *paths: str) -> ET.Element:
     """Return the definition of a copy."""
-    return ET.fromstring(copy_of(source, spec, UUID, paths))
+    return ET.fromstring(copy_of(source, spec, UUID, EMULATED, paths))
 
 
 def test_a_copy_has_its_own_disks_and_addresses() -> None:
@@ -182,11 +182,11 @@ def test_a_copy_is_what_its_source_is_but_for_what_is_given() -> None:
 
 
 def test_volumes_are_written() -> None:
-    volume = ET.fromstring(volume_xml("a<b", 512, thick=True, backing=("/base & co", "raw")))
+    volume = ET.fromstring(volume_xml("a<b", 512, "qcow2", thick=True, backing=("/base & co", "raw")))
     texts = ("name", "capacity", "allocation", "backingStore/path", "target/compat")
     assert [volume.findtext(path) for path in texts] == ["a<b", "512", "512", "/base & co", "1.1"]
-    assert ET.fromstring(volume_xml("a", 512)).find("allocation") is None
-    assert [volume_name(SPEC, number) for number in (0, 1)] == ["web1.qcow2", "web1-1.qcow2"]
+    assert ET.fromstring(volume_xml("a", 512, "qcow2")).find("allocation") is None
+    assert [volume_name(SPEC, number, EMULATED) for number in (0, 1)] == ["web1.qcow2", "web1-1.qcow2"]
 
 
 @pytest.mark.parametrize(
