@@ -3,6 +3,8 @@
 package main
 
 import (
+	"cmp"
+	"reflect"
 	"slices"
 
 	"github.com/vmware/govmomi/simulator"
@@ -12,37 +14,98 @@ import (
 
 // destination is where a VM would go.
 type destination struct {
-	host *simulator.HostSystem
-	pool ref
+	host    *simulator.HostSystem
+	pool    ref
+	freight *freight
+	reason  fault // against it
 }
 
-// relocation checks a whole specification. Without host and pool the VM stays where it is.
-func (l *lab) relocation(vm *machine, spec *types.VirtualMachineRelocateSpec) (*destination, fault) {
-	stores := vm.Datastore
-	if spec.Datastore != nil {
-		stores = []ref{*spec.Datastore}
-	}
+// relocation checks a whole specification, with the hosts that may be meant, and says for each of them what is in the way.
+// Without host and pool the VM stays where it is.
+func (l *lab) relocation(vm *machine, spec *types.VirtualMachineRelocateSpec) ([]*destination, fault) {
+	named := append(present(spec.Folder), present(spec.Datastore)...)
 	for _, disk := range spec.Disk {
-		stores = append(slices.Clone(stores), disk.Datastore)
+		named = append(named, disk.Datastore)
 	}
-	for _, needed := range append(slices.Clone(stores), present(spec.Folder)...) {
+	for _, needed := range named {
 		if l.registry().Get(needed) == nil {
 			return nil, &types.ManagedObjectNotFound{Obj: needed}
 		}
 	}
-	if spec.Folder != nil {
-		if _, isFolder := l.registry().Get(*spec.Folder).(*simulator.Folder); !isFolder {
-			return nil, &types.InvalidArgument{InvalidProperty: "spec.folder"}
-		}
-	}
-	if reason := l.checkDevices(spec.DeviceChange, l.hostsOf(vm), vm); reason != nil {
+	possible, reason := l.destinationsOf(vm, spec.Host, spec.Pool)
+	if reason != nil {
 		return nil, reason
 	}
-	if spec.Host == nil && spec.Pool == nil {
-		host := l.registry().Get(*vm.Runtime.Host).(*simulator.HostSystem)
-		return nil, reachable(host, stores)
+	carried, reason := l.freightOf(vm, spec)
+	if reason != nil {
+		return nil, reason
 	}
-	return l.destinationOf(vm, spec.Host, spec.Pool, stores)
+	there := l.datacenterOf(possible[0].host)
+	if reason := l.folderFits(vm, spec, there); reason != nil {
+		return nil, reason
+	}
+	for _, each := range possible {
+		each.freight = carried
+		if each.reason == nil {
+			each.reason = reachable(each.host, carried.stores)
+		}
+		if each.reason == nil {
+			each.reason = l.networksFit(vm, spec.DeviceChange, each.host)
+		}
+	}
+	return possible, nil
+}
+
+// folderFits holds the folder to the datacenter of the host, and the VM to a name that is free there. A move to another
+// datacenter has to say the pool.
+func (l *lab) folderFits(vm *machine, spec *types.VirtualMachineRelocateSpec, there *simulator.Datacenter) fault {
+	here := l.datacenterOf(vm)
+	if there != here && spec.Pool == nil && !vm.Config.Template {
+		return &types.InvalidArgument{InvalidProperty: "spec.pool"}
+	}
+	folder := l.folderOf(vm, spec, there)
+	if folder == nil {
+		return &types.InvalidArgument{InvalidProperty: "spec.folder"}
+	}
+	if l.datacenterOf(folder) != there {
+		return &types.DatacenterMismatch{ExpectedDatacenter: there.Self, InvalidArgument: []types.DatacenterMismatchArgument{
+			{Entity: folder.Self, InputDatacenter: &l.datacenterOf(folder).Self},
+		}}
+	}
+	return l.nameFree(&folder.Folder, vm.Name, vm.Self)
+}
+
+// folderOf is the folder that is named, the present one, or in another datacenter the root of its VMs.
+func (l *lab) folderOf(vm *machine, spec *types.VirtualMachineRelocateSpec, there *simulator.Datacenter) *simulator.Folder {
+	meant := vm.Parent
+	switch {
+	case spec.Folder != nil:
+		meant = spec.Folder
+	case there != l.datacenterOf(vm):
+		meant = &there.VmFolder
+	}
+	folder, _ := l.registry().Get(*meant).(*simulator.Folder)
+	return folder
+}
+
+// networksFit holds each network card to a network that the host has: the new one, or the present one.
+func (l *lab) networksFit(vm *machine, changes []types.BaseVirtualDeviceConfigSpec, host *simulator.HostSystem) fault {
+	if reason := l.checkDevices(changes, []*simulator.HostSystem{host}, vm); reason != nil {
+		return reason
+	}
+	for _, device := range l.replugged(vm, changes, l.datacenterOf(host)) {
+		card, isCard := device.(types.BaseVirtualEthernetCard)
+		if !isCard {
+			continue
+		}
+		if network := l.networkOf(card); network == nil || !slices.Contains(host.Network, *network) {
+			reason := new(types.CannotAccessNetwork)
+			reason.Device, reason.Network = labelOf(device), network
+			reason.Backing, reason.Connected = reflect.TypeOf(card.GetVirtualEthernetCard().Backing).Elem().Name(), true
+			return reason
+		}
+	}
+	return nil
 }
 
 func present(r *ref) []ref {
@@ -52,11 +115,12 @@ func present(r *ref) []ref {
 	return []ref{*r}
 }
 
-// destinationOf resolves host and pool as documented for MigrateVM_Task: an unset pool is the present one, an unset host
-// the only one of the pool or, where DRS chooses, any that can be used.
-func (l *lab) destinationOf(vm *machine, host, pool *ref, stores []ref) (*destination, fault) {
+// destinationsOf resolves host and pool as documented for RelocateVM_Task: an unset pool is the present one, an unset host
+// the present one or, of another pool, the one that stands alone, those that DRS may choose for a VM that runs, and any
+// for one that does not.
+func (l *lab) destinationsOf(vm *machine, host, pool *ref) ([]*destination, fault) {
 	if host == nil && pool == nil {
-		return nil, &types.InvalidArgument{InvalidProperty: "host"}
+		host = vm.Runtime.Host
 	}
 	if pool == nil {
 		if pool = vm.ResourcePool; pool == nil { // a template
@@ -67,24 +131,59 @@ func (l *lab) destinationOf(vm *machine, host, pool *ref, stores []ref) (*destin
 	if !isPool {
 		return nil, &types.ManagedObjectNotFound{Obj: *pool}
 	}
-	if host == nil {
-		chosen, reason := l.hostFor(target)
-		if reason != nil {
-			return nil, reason
+	if host != nil {
+		to, isHost := l.registry().Get(*host).(*simulator.HostSystem)
+		switch {
+		case !isHost:
+			return nil, &types.ManagedObjectNotFound{Obj: *host}
+		case *to.Parent != target.Owner:
+			return nil, &types.InvalidArgument{InvalidProperty: "pool"}
 		}
-		host = chosen
+		one := &destination{host: to, pool: target.Self}
+		if *host != *vm.Runtime.Host {
+			one.reason = usable(to)
+		}
+		return []*destination{one}, nil
 	}
-	to, isHost := l.registry().Get(*host).(*simulator.HostSystem)
-	switch {
-	case !isHost:
-		return nil, &types.ManagedObjectNotFound{Obj: *host}
-	case *to.Parent != target.Owner:
-		return nil, &types.InvalidArgument{InvalidProperty: "pool"}
+	cluster, isCluster := l.registry().Get(target.Owner).(*simulator.ClusterComputeResource)
+	running := powerIs(vm, poweredOn) == nil
+	if isCluster && running && !isTrue(cluster.ConfigurationEx.(*types.ClusterConfigInfoEx).DrsConfig.Enabled) {
+		return nil, &types.InvalidArgument{InvalidProperty: "host"}
 	}
-	if reason := usable(to); reason != nil {
+	hosts, _ := l.hostsFor(target, nil)
+	var list []*destination
+	for _, each := range hosts {
+		if usable(each) == nil {
+			list = append(list, &destination{host: each, pool: target.Self})
+		}
+	}
+	if list == nil {
+		return nil, new(types.NoCompatibleHost)
+	}
+	slices.SortStableFunc(list, func(a, b *destination) int { // who can stay stays
+		return cmp.Compare(boolToInt(a.host.Self != *vm.Runtime.Host), boolToInt(b.host.Self != *vm.Runtime.Host))
+	})
+	return list, nil
+}
+
+func boolToInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// fit is the first destination with nothing in the way, else what is in the way of the first.
+func fit(possible []*destination, reason fault) (*destination, fault) {
+	if reason != nil {
 		return nil, reason
 	}
-	return &destination{to, target.Self}, reachable(to, stores)
+	for _, each := range possible {
+		if each.reason == nil {
+			return each, nil
+		}
+	}
+	return nil, possible[0].reason
 }
 
 func (l *lab) rootPool(host ref) *ref {
@@ -97,23 +196,6 @@ func (l *lab) rootPool(host ref) *ref {
 		}
 	}
 	return &host
-}
-
-func (l *lab) hostFor(pool *simulator.ResourcePool) (*ref, fault) {
-	switch owner := l.registry().Get(pool.Owner).(type) {
-	case *simulator.ClusterComputeResource:
-		if !isTrue(owner.ConfigurationEx.(*types.ClusterConfigInfoEx).DrsConfig.Enabled) {
-			return nil, &types.InvalidArgument{InvalidProperty: "host"}
-		}
-		for i := range owner.Host {
-			if usable(l.registry().Get(owner.Host[i]).(*simulator.HostSystem)) == nil {
-				return &owner.Host[i], nil
-			}
-		}
-	case *mo.ComputeResource:
-		return &owner.Host[0], nil
-	}
-	return nil, new(types.NoCompatibleHost)
 }
 
 func usable(host *simulator.HostSystem) fault {

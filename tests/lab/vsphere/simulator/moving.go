@@ -9,58 +9,66 @@ import (
 
 // planMigrate follows the documentation of MigrateVM_Task: another host or pool, with the files where they are.
 func (l *lab) planMigrate(j *job) fault {
-	if l.onESX() {
+	if l.onESX() || j.vm.Config.Template {
 		return new(types.NotSupported)
 	}
 	body := j.method.Body.(*types.MigrateVM_Task)
-	j.cancelable = true
+	if body.Host == nil && body.Pool == nil {
+		return &types.InvalidArgument{InvalidProperty: "host"}
+	}
+	spec := types.VirtualMachineRelocateSpec{Host: body.Host, Pool: body.Pool}
+	l.planMove(j, &spec)
+	check := j.check
 	j.check = func() fault {
 		if body.State != "" {
 			if reason := powerIs(j.vm, body.State); reason != nil {
 				return reason
 			}
 		}
-		_, reason := l.destinationOf(j.vm, body.Host, body.Pool, j.vm.Datastore)
-		return reason
-	}
-	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
-		to, reason := l.destinationOf(j.vm, body.Host, body.Pool, j.vm.Datastore)
-		if reason == nil {
-			l.move(ctx, j.vm, to)
-		}
-		return nil, reason
+		return check()
 	}
 	return nil
 }
 
-// planRelocate lets the simulator change datastore, folder and devices, and moves the VM itself.
+// planRelocate follows that of RelocateVM_Task.
 func (l *lab) planRelocate(j *job) fault {
 	if l.onESX() {
 		return new(types.NotSupported)
 	}
-	body := j.method.Body.(*types.RelocateVM_Task)
-	spec := body.Spec
+	spec := &j.method.Body.(*types.RelocateVM_Task).Spec
+	if spec.Service != nil {
+		return l.planEmigration(j, spec)
+	}
+	l.planMove(j, spec)
+	return nil
+}
+
+// planMove checks everything before anything is changed, and again when it has taken its time.
+func (l *lab) planMove(j *job, spec *types.VirtualMachineRelocateSpec) {
 	j.cancelable = true
 	j.check = func() fault {
-		_, reason := l.relocation(j.vm, &spec)
+		_, reason := fit(l.relocation(j.vm, spec))
 		return reason
 	}
 	j.work = func(ctx *simulator.Context) (types.AnyType, fault) {
-		to, reason := l.relocation(j.vm, &spec)
+		to, reason := fit(l.relocation(j.vm, spec))
 		if reason != nil {
 			return nil, reason
 		}
-		rest := types.RelocateVM_Task{This: body.This, Spec: spec}
-		rest.Spec.Host, rest.Spec.Pool = nil, nil
-		if _, reason := simulated(&simulator.Method{Name: j.method.Name, This: body.This, Body: &rest})(ctx); reason != nil {
+		there := l.datacenterOf(to.host)
+		folder := l.folderOf(j.vm, spec, there)
+		cards := l.replugged(j.vm, spec.DeviceChange, there)
+		if reason := l.relocateFiles(ctx, j.vm, to.freight); reason != nil {
 			return nil, reason
 		}
-		if to != nil {
-			l.move(ctx, j.vm, to)
+		l.replug(ctx, j.vm, cards)
+		if folder.Self != *j.vm.Parent {
+			body := &types.MoveIntoFolder_Task{This: folder.Self, List: []ref{j.vm.Self}}
+			l.inner("MoveIntoFolder_Task", body, folder.Self)(ctx)
 		}
+		l.move(ctx, j.vm, to)
 		return nil, nil
 	}
-	return nil
 }
 
 // move changes what can be seen of a move: the VM's own properties, and the lists of both ends.
@@ -98,33 +106,51 @@ func (l *lab) migrated(ctx *simulator.Context, vm *machine, from, to *simulator.
 
 func (l *lab) planCheckMigrate(j *job) fault {
 	body := j.method.Body.(*types.CheckMigrate_Task)
-	return l.planMoveCheck(j, body.Vm, func(vm *machine) fault {
-		_, reason := l.destinationOf(vm, body.Host, body.Pool, vm.Datastore)
-		return reason
+	return l.planMoveCheck(j, body.Vm, func(vm *machine) ([]*destination, fault) {
+		return l.relocation(vm, &types.VirtualMachineRelocateSpec{Host: body.Host, Pool: body.Pool})
 	}, body.Host)
 }
 
 func (l *lab) planCheckRelocate(j *job) fault {
 	body := j.method.Body.(*types.CheckRelocate_Task)
-	return l.planMoveCheck(j, body.Vm, func(vm *machine) fault {
-		_, reason := l.relocation(vm, &body.Spec)
-		return reason
+	return l.planMoveCheck(j, body.Vm, func(vm *machine) ([]*destination, fault) {
+		if body.Spec.Service != nil {
+			abroad, reason := l.emigration(vm, &body.Spec)
+			if reason == nil {
+				abroad.close()
+			}
+			return nil, reason
+		}
+		return l.relocation(vm, &body.Spec)
 	}, body.Spec.Host)
 }
 
-// planMoveCheck is a task whose result says what a move would; as in vSphere its entity is the VM.
-func (l *lab) planMoveCheck(j *job, vm ref, try func(*machine) fault, host *ref) fault {
+// planMoveCheck is a task whose results say what a move would, for each host that may be meant; as in vSphere its entity
+// is the VM.
+func (l *lab) planMoveCheck(j *job, vm ref, try func(*machine) ([]*destination, fault), host *ref) fault {
 	found := l.machine(vm)
 	if found == nil {
 		return &types.ManagedObjectNotFound{Obj: vm}
 	}
 	j.entity = found
 	j.work = func(*simulator.Context) (types.AnyType, fault) {
-		result := types.CheckResult{Vm: &vm, Host: host}
-		if reason := try(found); reason != nil {
-			result.Error = []types.LocalizedMethodFault{{Fault: reason, LocalizedMessage: faultText(reason)}}
+		possible, reason := try(found)
+		results := []types.CheckResult{}
+		if possible == nil {
+			results = append(results, checked(vm, host, reason))
 		}
-		return types.ArrayOfCheckResult{CheckResult: []types.CheckResult{result}}, nil
+		for _, each := range possible {
+			results = append(results, checked(vm, &each.host.Self, each.reason))
+		}
+		return types.ArrayOfCheckResult{CheckResult: results}, nil
 	}
 	return nil
+}
+
+func checked(vm ref, host *ref, reason fault) types.CheckResult {
+	result := types.CheckResult{Vm: &vm, Host: host}
+	if reason != nil {
+		result.Error = []types.LocalizedMethodFault{{Fault: reason, LocalizedMessage: faultText(reason)}}
+	}
+	return result
 }
