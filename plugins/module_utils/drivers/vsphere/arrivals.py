@@ -50,7 +50,7 @@ class Arrivals:
         for arrival in coming:
             self._settle(arrival)
         self._refuse_names(coming)
-        self._refuse_uuids([arrival for arrival in coming if not arrival.local and not arrival.one.moving])
+        self._refuse_uuids([arrival for arrival in coming if not arrival.local])
         self._ask([arrival for arrival in coming if arrival.move and arrival.move.needed])
         return [all_of(arrival.reasons) if arrival.reasons or not arrival.move else arrival.move for arrival in coming]
 
@@ -178,7 +178,7 @@ class Arrivals:
         denied = judging.lacking([move for _arrival, move in moves], self._estate) if moves else []
         for (arrival, _move), reasons in zip(moves, denied, strict=True):
             arrival.reasons += reasons
-        asked = [(arrival, move) for arrival, move in moves if move.relocates and not arrival.one.moving]
+        asked = [(arrival, move) for arrival, move in moves if move.relocates]
         verdicts = judging.check([move for _arrival, move in asked])
         for (arrival, move), verdict in zip(asked, verdicts, strict=True):
             arrival.reasons += verdict.reasons

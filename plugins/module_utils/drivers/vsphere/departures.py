@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...model import Departure, Disk, Vm
-from . import devices, places
+from . import devices, places, progress
 from .places import unescaped
 from .properties import Row, Rows, read_some
 from .session import Session
@@ -27,10 +27,8 @@ PATHS = (
     "config.files.vmPathName",
     "datastore",
     "layoutEx",
-    "recentTask",
+    *progress.PATHS,
 )
-RELOCATION = "RelocateVM_Task"  # TaskInfo.name
-UNFINISHED = ("queued", "running")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +49,7 @@ class VsphereDeparture(Departure):
     """A VM with what was read of it; `row` is None for one that is gone.
 
     `below` are the names of the folders above it in its datacenter, outermost first. `stores` are name and place of its
-    datastores by id; by its place another vCenter may know one, too. `tasks` are the VM's tasks of late, and `moving`
-    is that of them which moves it now.
+    datastores by id; by its place another vCenter may know one, too. `tasks` are the VM's tasks of late.
     """
 
     side: Side = field(repr=False)
@@ -60,7 +57,6 @@ class VsphereDeparture(Departure):
     below: tuple[str, ...] = ()
     stores: dict[str, tuple[str, str]] = field(default_factory=dict)
     tasks: frozenset[str] = frozenset()
-    moving: str | None = None
 
     @property
     def disks(self) -> list[Disk]:
@@ -90,12 +86,11 @@ class VsphereDeparture(Departure):
 
 
 def read(side: Side, vms: Sequence[Vm]) -> list[VsphereDeparture]:
-    """Read VMs that are to move, and which of their tasks moves one already."""
+    """Read VMs that are to move."""
     session = side.session
     around = {**places.PATHS, "Datastore": ("name", "summary.url")}
     rows = read_some(session, VM, [vm.id for vm in vms], {VM: PATHS, **around}, ("datastore",))
     found = rows.get(VM, {})
-    moving = moves_of(session, found)
     stores = {
         thing: (unescaped(row.get("name", thing)), str(row.get("summary.url") or ""))
         for thing, row in rows.get("Datastore", {}).items()
@@ -111,7 +106,6 @@ def read(side: Side, vms: Sequence[Vm]) -> list[VsphereDeparture]:
             below=tuple(reversed(list(folders_above(rows, row or {})))),
             stores={key: stores[key] for key in (row or {}).get("datastore", ()) if key in stores},
             tasks=tasks,
-            moving=next((task for task in tasks if task in moving), None),
         )
 
     return [departure(vm) for vm in vms]
@@ -123,15 +117,3 @@ def folders_above(rows: Rows, row: Row) -> Iterator[str]:
     while above in folders and folders[above].get("parent") in folders:
         yield str(folders[above].get("name"))
         above = folders[above].get("parent")
-
-
-def moves_of(session: Session, vms: dict[str, Row]) -> list[str]:
-    """Return the tasks that move any of these VMs now."""
-    tasks = [task for row in vms.values() for task in row.get("recentTask", ())]
-    found = read_some(session, "Task", tasks, {"Task": ("info.name", "info.state")}).get("Task", {})
-    return [task for task, row in found.items() if is_a_move(row) and row.get("info.state") in UNFINISHED]
-
-
-def is_a_move(row: Row) -> bool:
-    """Say whether a task moves a VM."""
-    return str(row.get("info.name")).rpartition(".")[2] in (RELOCATION, "Relocate", "MigrateVM_Task", "Migrate")

@@ -8,12 +8,11 @@ from threading import Event
 from typing import Any
 
 from ...driver import Operation
-from ...errors import BackendError, Cancelled, ConnectionFailed, CrossvirtError
+from ...errors import BackendError, ConnectionFailed
 from ...model import Progress
 from ...support.workers import start
-from . import departures, obstacles
-from .departures import VM, moves_of
-from .places import escaped
+from . import departures, obstacles, progress
+from .departures import VM
 from .properties import id_of, read_some
 from .relocation import VsphereMove, relocate_spec
 from .tasks import PROGRESS
@@ -47,15 +46,11 @@ class Moving:
         return operation
 
     def _first(self) -> Operation:
-        """Begin what comes first: waiting for a move that is under way already, the move, or the new name alone."""
-        if self._one.moving:
-            return self._followed(self._one.moving)
+        """Begin what comes first: the move, or the new name alone."""
         return self._relocate() if self._move.relocates else self._rename(self._vm)
 
     def _run(self, first: Operation) -> str | None:
         """See the move through, and return where the VM is then."""
-        if self._one.moving:
-            first = self._after_another(first)
         if not self._move.relocates:
             first.result()
             return None
@@ -75,12 +70,8 @@ class Moving:
 
     def _rename(self, vm: Any) -> Operation:
         name = str(self._move.after["name"])
-        begin = partial(vm.Rename_Task, escaped(name))
+        begin = partial(vm.Rename_Task, name)
         return self._move.target.tasks.submit(f"giving {self._one.vm.name} the name {name}", begin)
-
-    def _followed(self, task: str) -> Operation:
-        handle = self._session.vim.Task(task, self._session.stub)
-        return self._submitted(self._tasks.follow(self._doing, handle, self._vm, self._hear))
 
     def _submitted(self, operation: Operation) -> Operation:
         self._under_way = operation
@@ -102,21 +93,13 @@ class Moving:
         if under_way := self._under_way:
             under_way.cancel()
 
-    def _after_another(self, other: Operation) -> Operation:
-        """Wait for the move that somebody else has begun; then there is nothing left to do, or ours begins."""
-        try:
-            other.result()
-        except CrossvirtError as error:
-            if self._aborted.is_set():
-                raise Cancelled(f"{self._doing}: {error}") from error
-        return Operation.ended() if self._is_there() else self._relocate()
-
     def _found_again(self) -> bool:
         """Look for a move of which nobody knows whether it has begun, and see it through; False where none has."""
         for pause in LOOK_AGAIN_SECONDS:
             try:
                 if task := self._running():
-                    self._followed(task).result()
+                    handle = self._session.vim.Task(task, self._session.stub)
+                    self._submitted(self._tasks.follow(self._doing, handle, self._vm, self._hear)).result()
                     return True
                 if self._is_there():
                     return True
@@ -128,8 +111,10 @@ class Moving:
 
     def _running(self) -> str | None:
         """Return a task that moves the VM and was not there before."""
-        rows = read_some(self._session, VM, [self._id], {VM: ("recentTask",)}).get(VM, {})
-        return next((task for task in moves_of(self._session, rows) if task not in self._one.tasks), None)
+        rows = read_some(self._session, VM, [self._id], {VM: progress.PATHS}).get(VM, {})
+        task = progress.unfinished(self._session, rows).get(self._id, {})
+        is_ours = task.get("info.name") in progress.MOVES and task["id"] not in self._one.tasks
+        return str(task["id"]) if is_ours else None
 
     def _is_there(self) -> bool:
         """Say whether the VM is where it was to go."""

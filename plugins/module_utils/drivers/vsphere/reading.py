@@ -11,7 +11,7 @@ from typing import Any
 
 from ...errors import NotFound
 from ...model import Host, Network, Part, PowerState, Ref, Selection, Storage, Vm, Wanted
-from . import convert, devices, label_reading, places, snapshots, surroundings, users
+from . import convert, devices, label_reading, places, progress, snapshots, surroundings, users
 from .devices import Networks
 from .label_reading import LabelReader
 from .places import Places
@@ -33,6 +33,7 @@ PATHS: dict[Part, Collection[str]] = {
     Part.LIMITS: (*convert.LIMITS, *snapshots.LIMITS),
     Part.DISK_USERS: users.PATHS,
     Part.BELONGINGS: (*convert.BELONGINGS, *snapshots.PATHS),
+    Part.PROGRESS: progress.PATHS,
 }
 COSTLY = {Part.LABELS, *(part for part, paths in PATHS.items() if set(devices.PATHS) & set(paths))}
 FROM_ROW: dict[Part, Callable[[Row], Any]] = {
@@ -125,6 +126,7 @@ class Reader:
         networks = Networks(rows)
         labels = self._labels.labels(found) if Part.LABELS in gather else {}
         other_users = self._users() if Part.DISK_USERS in gather else None
+        under_way = progress.read(self._session, found) if Part.PROGRESS in gather else {}
         gathered = []
         for thing, row in found.items():
             parts = {part.value: read(row) for part, read in FROM_ROW.items() if part in gather}
@@ -132,6 +134,8 @@ class Reader:
                 parts["nics"] = networks.nics(row)
             if Part.LABELS in gather:
                 parts["labels"] = labels[thing]
+            if Part.PROGRESS in gather:
+                parts |= under_way[thing]
             if other_users and "disks" in parts:
                 parts["disks"] = other_users.with_users(thing, row, parts["disks"])
             gathered.append(replace(vms[thing], **parts))
