@@ -9,7 +9,7 @@ backend=${BACKEND:-libvirt}
 keep=false
 [ "${KEEP:-}" != 1 ] || keep=true
 case $backend in
-  libvirt) words=(-e demo_guest_tasks="$PWD/tests/lab/in_guest.yml" -e demo_watch_tasks="$PWD/tests/lab/watch.yml") ;;
+  libvirt) words=(-e @tests/lab/demo.yml -e demo_lab="$PWD/tests/lab") ;;
   vsphere) words=(-e @tests/lab/vsphere/demo.yml) ;;
   *)
     echo "There is no demo for BACKEND=$backend"

@@ -71,5 +71,5 @@ def fields_of(vm: Vm, keys: Collection[str]) -> Fields:
 
 
 def what_is_read(_params: dict[str, Any]) -> tuple[Part, ...]:
-    """Return what every plan of a move needs to know."""
-    return (Part.DISKS, Part.NICS)
+    """Return what every plan of a move needs to know; the progress tells of a move that somebody has begun."""
+    return (Part.DISKS, Part.NICS, Part.PROGRESS)

@@ -14,7 +14,7 @@ type: stdout
 short_description: Tell what tasks did to VMs
 description: One line per task, one per VM that it changed, and the text of debug and assert.
 """
-SILENT = {"include_tasks", "set_fact", "meta"}
+SILENT = {"async_status", "file", "include_tasks", "meta", "set_fact", "tempfile"}
 
 
 class CallbackModule(CallbackBase):

@@ -21,7 +21,8 @@ def verdict(source: Session | None, target: Session | None, record: MoveRecord) 
     """Return where the VM of a move is whole, and why that is open where it is."""
     here, there = sighted(source, record.vm), sighted(target, record.vm)
     both_off = here.there and there.there and not (here.active or there.active)
-    return fate(here, there, untouched=both_off and source is not None and untouched(source, record))
+    same = both_off and source is not None and untouched(source, record)
+    return fate(here, there, held=record.held, untouched=same)
 
 
 def untouched(source: Session, record: MoveRecord) -> bool:
@@ -44,7 +45,8 @@ def finish(source: Session | None, target: Session, record: MoveRecord) -> list[
     lib = target.libvirt
     with target.translated("looking for the VM that has moved"):
         domain = target.conn.lookupByUUIDString(record.vm)
-        check_whole(domain, record)
+        check_whole(domain)
+        wake(target, record)
         if record.autostart and domain.isPersistent():
             domain.setAutostart(1)
     if source is None:
@@ -59,13 +61,17 @@ def finish(source: Session | None, target: Session, record: MoveRecord) -> list[
     return []
 
 
-def check_whole(domain: Any, record: MoveRecord) -> None:
-    """Raise InvalidState unless the VM is at its target in every respect."""
-    definition = ET.fromstring(domain.XMLDesc())
-    if definition.find("devices/disk/mirror") is not None:
+def wake(target: Session, record: MoveRecord) -> None:
+    """Let a VM go on that ran before and was held back; one that died meanwhile stays off."""
+    there = sighted(target, record.vm)
+    if record.awake and there.waits(held=record.held):
+        there.domain.resume()
+
+
+def check_whole(domain: Any) -> None:
+    """Raise InvalidState where a disk is not all there."""
+    if ET.fromstring(domain.XMLDesc()).find("devices/disk/mirror") is not None:
         raise InvalidState(f"a disk of {domain.name()} is still being copied")
-    if record.live and not domain.isActive() and not domain.isPersistent():
-        raise InvalidState(f"{domain.name()} is gone from its target")
 
 
 def take_back(source: Session, target: Session | None, record: MoveRecord) -> list[str]:
@@ -90,7 +96,7 @@ def forget(session: Session, sighting: Sighting) -> None:
     domain = sighting.domain
     if domain is None:
         return
-    if sighting.alive:
+    if sighting.runs:
         raise InvalidState(f"{domain.name()} runs on {session.host}; nothing was removed")
     if sighting.active:
         domain.destroy()

@@ -5,29 +5,40 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
+from xml.etree import ElementTree as ET
 
 from ...errors import AlreadyExists, CrossvirtError, InvalidOption, InvalidState, Unsupported, all_of
 from ...model import Move, MoveSpec, PowerState
 from ...model import Volume as NamedVolume
 from .departures import LibvirtDeparture
+from .disks import disks
 from .luggage import Hold
 from .prechecks import Surroundings
 from .session import Session
+from .sightings import Fate
 from .storage import Pools
-from .target_xml import Changes, Plug
+from .target_xml import Changes, Copy, Plug
+from .unfinished import Unfinished, unfinished
 
 NOT_OURS = ("cluster", "folder", "pool")
-AWAKE = (PowerState.RUNNING, PowerState.PAUSED)
 
 
 @dataclass(frozen=True, kw_only=True)
 class LibvirtMove(Move):
-    """A move to `target`; the files at `shared` have to prove that both hosts mean the same ones."""
+    """A move to `target`; the files at `shared` have to prove that both hosts mean the same ones.
+
+    `held` leaves the VM paused at the target until it is certain that the source has let it go. `rest` is an earlier
+    move that has to be ended first; with `ends` that is all.
+    """
 
     departure: LibvirtDeparture
     target: Session = field(repr=False, compare=False)
     changes: Changes = field(default_factory=Changes)
     shared: tuple[str, ...] = ()
+    held: bool = False
+    rest: Unfinished | None = None
+    ends: bool = False
 
     @property
     def stays(self) -> bool:
@@ -41,7 +52,8 @@ class Arrivals:
     def __init__(self, session: Session, sources: Sequence[Session]) -> None:
         self._session, self._sources = session, sources
         self._here = Surroundings(session)
-        self._hold = Hold(session, Pools(session))
+        self._pools = Pools(session)
+        self._hold = Hold(session, self._pools)
 
     def receive(self, departure: LibvirtDeparture, spec: MoveSpec) -> LibvirtMove | CrossvirtError:
         """Work out one move, or return every reason why it cannot be."""
@@ -52,15 +64,19 @@ class Arrivals:
             return error
 
     def _worked_out(self, departure: LibvirtDeparture, spec: MoveSpec) -> LibvirtMove:
+        rest = unfinished(departure, (departure.session, self._session, *self._sources))
+        if rest and rest.whole_at is not departure.session:
+            return self._finishing(departure, spec, rest)
         stays = departure.session is self._session
-        reasons = [*refused_words(departure, spec)]
-        kept, copies, shared, more = self._hold.stow(departure, spec, stays=stays)
+        reasons = [*refused_words(departure, spec, rest)]
+        gone = rest.remains_at(self._session) if rest else set()
+        kept, copies, shared, more = self._hold.stow(departure, spec, stays=stays, gone=gone)
         if stays and kept and not reasons and not more and spec.name in (None, departure.vm.name):
-            return self._already_there(departure, spec)
+            return self._there(departure, spec, rest)
         reasons += [*departure.reasons, *more]
         changes = Changes(copies=tuple(copies), name=spec.name if spec.name != departure.vm.name else None)
         if not stays:
-            changes, more = self._other_host(departure, spec, changes)
+            changes, more = self._other_host(departure, spec, changes, rest)
             reasons += more
         if reasons:
             raise all_of(reasons)
@@ -71,7 +87,9 @@ class Arrivals:
             target=self._session,
             changes=changes,
             shared=tuple(shared),
-            after=self._after(departure, changes),
+            rest=rest,
+            held=departure.running and not guarded(departure, copies),
+            after=self._after(departure, changes) | self._state_after(departure, rest),
             mode="live" if departure.running else "cold",
             copied=tuple(
                 NamedVolume(storage=copy.pool, volume=copy.name, size_bytes=copy.source.capacity)
@@ -79,20 +97,62 @@ class Arrivals:
             ),
         )
 
-    def _already_there(self, departure: LibvirtDeparture, spec: MoveSpec) -> LibvirtMove:
-        return LibvirtMove(spec=spec, departure=departure, target=self._session, after={}, needed=False)
+    def _finishing(self, departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished) -> LibvirtMove:
+        """Work out the end of a move that has brought the VM here, seen from where it came."""
+        record = rest.record
+        if rest.whole_at is not self._session:
+            raise InvalidState(
+                f"{departure.vm.name} has moved to {record.target_name}, and a rest of it is still at "
+                f"{departure.vm.host}; move it to {record.target_name} first"
+            )
+        domain = self._here.domains[departure.vm.uuid]
+        after = {"host": self._session.host, "name": domain.name()}
+        if record.live and record.held:
+            after["state"] = (PowerState.RUNNING if record.awake else PowerState.PAUSED).value
+        storage = read_storage(domain, self._pools)
+        if storage != [disk.storage for disk in departure.vm.disks or () if disk.device == "disk"]:
+            after["storage"] = storage
+        return LibvirtMove(
+            spec=spec,
+            departure=departure,
+            target=self._session,
+            after=after,
+            mode="live" if record.live else "cold",
+            rest=rest,
+            ends=True,
+        )
+
+    def _there(self, departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished | None) -> LibvirtMove:
+        """Leave a VM alone that is here already, but for what a move has left to tidy up."""
+        return LibvirtMove(
+            spec=spec,
+            departure=departure,
+            target=self._session,
+            after=self._state_after(departure, rest),
+            mode="live" if departure.running else "cold",
+            needed=rest is not None,
+            rest=rest,
+            ends=True,
+        )
+
+    def _state_after(self, departure: LibvirtDeparture, rest: Unfinished | None) -> dict[str, object]:
+        """Return in which state a VM goes on that a move has left neither running nor at rest."""
+        half = departure.vm.state is PowerState.UNKNOWN or (rest and rest.fate is Fate.ARRIVED and rest.record.held)
+        if not rest or not half or not departure.running:
+            return {}
+        return {"state": (PowerState.RUNNING if rest.record.awake else PowerState.PAUSED).value}
 
     def _other_host(
-        self, departure: LibvirtDeparture, spec: MoveSpec, changes: Changes
+        self, departure: LibvirtDeparture, spec: MoveSpec, changes: Changes, rest: Unfinished | None
     ) -> tuple[Changes, list[CrossvirtError]]:
         here, vm, host = self._here, departure.vm, self._session.host
         reasons: list[CrossvirtError] = []
         name = spec.name or vm.name
-        if vm.uuid in here.domains:
+        if vm.uuid in here.domains and not rest:  # half a VM goes with the rest of the move that left it
             reasons.append(
                 AlreadyExists(f"{host} has a VM with the uuid {vm.uuid} of {vm.name}: {here.domains[vm.uuid].name()}")
             )
-        elif name in here.names:
+        elif here.names.get(name, vm.uuid) != vm.uuid:
             reasons.append(AlreadyExists(f"{host} has another VM {name!r}; target.name gives {vm.name} another name"))
         program = here.emulator(departure.definition)
         if isinstance(program, CrossvirtError):
@@ -132,7 +192,7 @@ class Arrivals:
         return after
 
 
-def refused_words(departure: LibvirtDeparture, spec: MoveSpec) -> list[CrossvirtError]:
+def refused_words(departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished | None) -> list[CrossvirtError]:
     """Return what of the task libvirt does not know, or what does not go with the VM as it is."""
     vm = departure.vm
     reasons: list[CrossvirtError] = [
@@ -144,7 +204,7 @@ def refused_words(departure: LibvirtDeparture, spec: MoveSpec) -> list[Crossvirt
         for old in spec.network_map
         if old not in networks
     ]
-    if vm.state is PowerState.UNKNOWN:
+    if vm.state is PowerState.UNKNOWN and not rest:
         reasons.append(InvalidState(f"the state of {vm.name} on {vm.host} is unknown ({vm.state_reason})"))
     elif spec.mode == "live" and not departure.running:
         reasons.append(
@@ -153,3 +213,24 @@ def refused_words(departure: LibvirtDeparture, spec: MoveSpec) -> list[Crossvirt
     elif spec.mode == "cold" and departure.running:
         reasons.append(InvalidState(f"{vm.name} is {vm.state.value}, and mode cold moves only one that is off"))
     return reasons
+
+
+def guarded(departure: LibvirtDeparture, copies: Sequence[Copy]) -> bool:
+    """Say whether a second copy of the VM could not run by mistake: QEMU locks the files that it writes to.
+
+    libvirt 9.0 lets a VM go on at its source when the answer is lost that it runs at its target. Both then run, unless
+    the disks are the same files: QEMU opens no image for writing that another QEMU has open so.
+    """
+    written = [bag for bag in departure.disks if not (bag.is_medium or bag.is_empty or bag.read_only)]
+    return (
+        departure.session.kind == "QEMU"
+        and not copies
+        and bool(written)
+        and all(bag.path and bag.kind in ("file", "volume") and not bag.shareable for bag in written)
+    )
+
+
+def read_storage(domain: Any, pools: Pools) -> list[str | None]:
+    """Return the storage of each disk of a VM."""
+    found = disks(ET.fromstring(domain.XMLDesc()), pools.place, {})
+    return [disk.storage for disk in found if disk.device == "disk"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ...errors import Busy, CrossvirtError
+from . import aftermath
 from .job_progress import downtime_seconds, progress_from
 from .move_record import MoveRecord
 from .session import transport_of
@@ -32,14 +33,17 @@ class Way:
     sealed: str | None
 
 
-def ways(uri: str, encryption: str, *, qemu: bool, copies: bool) -> Iterator[Way]:
-    """Return the ways to a target at a URI, the best first; encryption `required` leaves only what is encrypted."""
+def ways(uri: str, encryption: str, *, qemu: bool, held: bool) -> Iterator[Way]:
+    """Return the ways to a target at a URI, the best first; encryption `required` leaves only what is encrypted.
+
+    A VM that is held back until this client tells it to go on goes through this client in any case.
+    """
     transport, host = transport_of(uri), urlsplit(uri).hostname
-    reachable = transport in ("tls", "tcp") and host not in (*HERE_ONLY, None)
+    reachable = transport in ("tls", "tcp") and host not in (*HERE_ONLY, None) and not held
     for via in (["peer_to_peer"] if reachable else []) + ["client"]:
         if encryption != "disabled" and qemu:
             yield Way(via, "tls")
-            if via == "peer_to_peer" and transport == "tls" and not copies:
+            if via == "peer_to_peer" and transport == "tls":
                 yield Way(via, "tunnel")
         if encryption != "required":
             yield Way(via, None)
@@ -53,7 +57,6 @@ class LiveMove:
         self._lib = moving.source.libvirt
         self._domain: Any = None
         self._moved = False
-        self._ended = Event()
 
     def abort(self) -> None:
         """End libvirt's job; where there is none yet, none will begin."""
@@ -64,20 +67,19 @@ class LiveMove:
         """Move it by the first way that can be gone; raises libvirt's error of the last."""
         spec, target = self._move.spec, self._moving.target
         self._domain = domain
-        choices = list(
-            ways(target.uri, spec.encryption, qemu=target.kind == "QEMU", copies=bool(self._move.changes.copies))
-        )
+        choices = list(ways(target.uri, spec.encryption, qemu=target.kind == "QEMU", held=record.held))
         parameters = self._parameters(record)
         while choices:
             way = choices.pop(0)
             self._moving.go_on()
             try:
-                self._go(way, parameters)
+                self._go(way, parameters, self._lib.VIR_MIGRATE_PAUSED if record.held else 0)
             except self._lib.libvirtError as error:
                 choices = self._others(way, choices, error)
                 if not choices or not self._moving.whole_at_source(record):
                     raise
             else:
+                aftermath.wake(target, record)
                 self._moving.facts |= {"via": way.via, "encrypted": way.sealed is not None}
                 return
 
@@ -89,19 +91,17 @@ class LiveMove:
             return [one for one in choices if one.via == "client"]
         return choices if way.sealed else []
 
-    def _go(self, way: Way, parameters: dict[str, Any]) -> None:
-        flags = self._flags(way)
-        self._ended.clear()
-        watcher = Thread(target=self._watch, daemon=True)
-        watcher.start()
+    def _go(self, way: Way, parameters: dict[str, Any], held: int) -> None:
+        flags = self._flags(way) | held
+        ended = Event()
+        Thread(target=self._watch, args=(ended,), daemon=True).start()
         try:
             if way.via == "peer_to_peer":
                 self._domain.migrateToURI3(self._moving.target.uri, parameters, flags)
             else:
                 self._domain.migrate3(self._moving.target.conn, parameters, flags)
         finally:
-            self._ended.set()
-            watcher.join(POLL_SECONDS)
+            ended.set()
 
     def _flags(self, way: Way) -> int:
         lib, spec = self._lib, self._move.spec
@@ -142,10 +142,10 @@ class LiveMove:
             parameters[lib.VIR_MIGRATE_PARAM_BANDWIDTH] = -(-move.spec.bandwidth_bytes_per_second // MIB)
         return parameters
 
-    def _watch(self) -> None:
+    def _watch(self, ended: Event) -> None:
         """Ask how far it is until it has ended; the question that comes too late is answered by an error."""
         flipped = claimed = False
-        while not self._ended.wait(POLL_SECONDS):
+        while not ended.wait(POLL_SECONDS):
             try:
                 stats = self._domain.jobStats()
                 progress = progress_from(stats)

@@ -7,7 +7,7 @@ that could lose a disk: a file of that name at the target is either the same one
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ...errors import AlreadyExists, CapacityExceeded, CrossvirtError, InvalidOption, InvalidState, Unsupported
 from ...model import MoveSpec
@@ -25,11 +25,16 @@ class Hold:
         self._session, self._pools = session, pools
         self._free = {pool.name: pool.storage.free_bytes for pool in pools.all}
         self._names: dict[str, set[str]] = {}
+        self._gone: Collection[tuple[str, str]] = ()
 
     def stow(
-        self, departure: LibvirtDeparture, spec: MoveSpec, *, stays: bool
+        self, departure: LibvirtDeparture, spec: MoveSpec, *, stays: bool, gone: Collection[tuple[str, str]]
     ) -> tuple[bool, list[Copy], list[str], list[CrossvirtError]]:
-        """Return whether all disks stay, the copies, the files that are shared, and the reasons why not."""
+        """Return whether all disks stay, the copies, the files that are shared, and the reasons why not.
+
+        Volumes in `gone`, by storage and name, count as removed already.
+        """
+        self._gone = gone
         copies: list[Copy] = []
         shared: list[str] = []
         reasons: list[CrossvirtError] = list(unknown_storage(departure, spec))
@@ -53,7 +58,7 @@ class Hold:
         """Say whether the target reaches a disk where it is; raises InvalidState for a medium that it does not."""
         if bag.kind == "network":
             return True
-        there = volume_at(self._session, self._pools, bag.path or "")
+        there = self._at(bag.path or "")
         same = there is not None and (bag.volume is None or there.capacity == bag.volume.capacity)
         if bag.is_medium:
             if not same:
@@ -65,7 +70,7 @@ class Hold:
         if not same:
             raise AlreadyExists(f"{self._session.host} has another file {there.path}, not that of disk {bag.dev}")
         for below in bag.chain:
-            if volume_at(self._session, self._pools, below.path) is None:
+            if self._at(below.path) is None:
                 raise InvalidState(f"{self._session.host} has not {below.path}, which disk {bag.dev} builds on")
         return True
 
@@ -102,10 +107,14 @@ class Hold:
             format=bag.format,
         )
 
+    def _at(self, path: str) -> Volume | None:
+        found = volume_at(self._session, self._pools, path)
+        return None if found and (found.pool, found.name) in self._gone else found
+
     def _take_name(self, pool: Pool, volume: Volume) -> None:
         taken = self._names.setdefault(pool.name, set())
         path = f"{str(pool.target).rstrip('/')}/{volume.name}"
-        if volume.name in taken or volume_at(self._session, self._pools, path):
+        if volume.name in taken or self._at(path):
             raise AlreadyExists(f"storage {pool.name} of {self._session.host} has a volume {volume.name!r} already")
         taken.add(volume.name)
 

@@ -12,6 +12,8 @@ from xml.etree import ElementTree as ET
 
 MOVE = "urn:crossvirt:move:1"
 PREFIX = "crossvirtmove"
+WORDS = ("token", "vm", "source", "source_name", "target", "target_name")
+FLAGS = ("live", "awake", "held", "autostart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +32,28 @@ class Place:
 class MoveRecord:
     """One move: `source` and `target` are UUIDs of hosts, `made` is removed at the target where the move is taken back,
     `old` at the source where it is finished.
+
+    `awake` says that it ran, `held` that libvirt leaves it paused at the target: it goes on only when it is certain
+    that it does not at the source.
     """
 
     token: str
     vm: str
     source: str
+    source_name: str
     target: str
     target_name: str
     live: bool
+    awake: bool = False
+    held: bool = False
     autostart: bool = False
     made: tuple[Place, ...] = ()
     old: tuple[Place, ...] = ()
 
     def element(self) -> ET.Element:
         """Return it as it stands in a definition."""
-        flags = {"live": str(int(self.live)), "autostart": str(int(self.autostart))}
-        words = {key: getattr(self, key) for key in ("token", "vm", "source", "target", "target_name")}
+        flags = {key: str(int(getattr(self, key))) for key in FLAGS}
+        words = {key: getattr(self, key) for key in WORDS}
         root = ET.Element(f"{{{MOVE}}}move", words | flags)
         for tag, places in (("made", self.made), ("old", self.old)):
             for place in places:
@@ -65,14 +73,8 @@ def record_in(definition: ET.Element) -> MoveRecord | None:
             for one in root.iterfind(f"{{{MOVE}}}{tag}")
         )
 
-    words = {key: root.get(key, "") for key in ("token", "vm", "source", "target", "target_name")}
-    return MoveRecord(
-        **words,
-        live=root.get("live") == "1",
-        autostart=root.get("autostart") == "1",
-        made=places("made"),
-        old=places("old"),
-    )
+    noted: dict[str, Any] = {key: root.get(key, "") for key in WORDS} | {key: root.get(key) == "1" for key in FLAGS}
+    return MoveRecord(**noted, made=places("made"), old=places("old"))
 
 
 def write(libvirt: Any, domain: Any, record: MoveRecord | None) -> None:

@@ -16,12 +16,12 @@ from .arrivals import LibvirtMove
 from .cold_move import ColdMove
 from .live_move import LiveMove
 from .move_record import MoveRecord, Place, noted, write
-from .sightings import Fate
+from .sightings import Fate, sighted
 from .target_xml import Copy
 from .volumes import copy_xml
 
-GRACE_SECONDS = 300  # a copy is taken back, and a host that died is noticed
-SETTLE_SECONDS = 60
+GRACE_SECONDS = 60  # a copy is taken back, and a host that died is noticed
+SETTLE_SECONDS = 30
 
 
 class Moving:
@@ -60,6 +60,12 @@ class Moving:
     def run(self) -> str:
         """Move it, and return its id; the error of a move that failed lists what could not be removed."""
         departure, move = self.move.departure, self.move
+        if move.rest:
+            if left := move.rest.end(self.token):
+                self.facts["left_behind"] = left
+            if move.ends:
+                return departure.vm.uuid
+            self.go_on()
         shared_files.prove(self.source, self.target, move.shared)
         self.go_on()
         domain = departure.domain()
@@ -94,9 +100,12 @@ class Moving:
             token=self.token,
             vm=departure.vm.uuid,
             source=self.source.host_uuid,
+            source_name=self.source.host,
             target=self.target.host_uuid,
             target_name=self.target.host,
             live=departure.running,
+            awake=sighted(self.source, departure.vm.uuid).runs,
+            held=self.move.held,
             autostart=departure.autostart,
             made=tuple(Place(copy.pool, copy.name) for copy in copies),
             old=tuple(Place(copy.source.pool, copy.source.name, copy.source.modified) for copy in copies),

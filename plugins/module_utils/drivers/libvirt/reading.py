@@ -10,12 +10,13 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ...errors import ConnectionFailed
-from ...model import Guest, Part, Vm
+from ...model import Guest, Part, PowerState, Progress, Vm
 from ...support.workers import side_by_side, start
 from . import convert, snapshot_kinds, snapshots
 from .disk_reading import DiskReader
+from .job_progress import progress_from
 from .removal import belongings
-from .session import NO_DOMAIN, NO_SUPPORT, Session
+from .session import NO_DOMAIN, NO_SUPPORT, WRONG_STATE, Session
 
 FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.BELONGINGS}
 STATISTICS_SECONDS = 10  # a host with 24 running VMs answers in a quarter of a second
@@ -143,6 +144,8 @@ class Reader:
                     changes["belongings"] = belongings(lib, row.domain, with_xml)
                 if disks:
                     changes["disks"] = disks.disks(vm.uuid, with_xml)
+            if Part.PROGRESS in parts:
+                changes |= self._progress(row.domain, vm)
             if Part.SNAPSHOTS in parts:
                 changes["snapshots"], ruled_out = snapshots.read(self._session, row.domain, vm)
                 if Part.LIMITS in parts:
@@ -152,6 +155,19 @@ class Reader:
             if error.get_error_code() == NO_DOMAIN:
                 return None
             raise self._session.ours(error, f"reading {vm.name}") from error
+
+    def _progress(self, domain: Any, vm: Vm) -> dict[str, Any]:
+        """Ask for the job of a VM that has a process: while there is one, somebody is changing it."""
+        at_rest = {"progress": Progress()}
+        if vm.state in (PowerState.STOPPED, PowerState.SUSPENDED):
+            return at_rest
+        try:
+            progress = progress_from(domain.jobStats(0))
+        except self._libvirt.libvirtError as error:
+            if error.get_error_code() not in (WRONG_STATE, NO_SUPPORT):  # it has ended since it was listed
+                raise
+            return at_rest
+        return {"progress": progress, "state": PowerState.CHANGING} if progress else at_rest
 
     def _guest(self, domain: Any, vm: Vm, xml: ET.Element) -> Guest:
         """Ask the guest's agent where it is connected; else only the DHCP server of its network knows addresses."""

@@ -12,7 +12,7 @@ from .session import NO_DOMAIN, Session
 
 RUNNING_STATES = (1, 2, 7)  # running, blocked, asleep by the guest's own wish
 NEVER_RAN = {2, 11}  # paused for an incoming migration, or still starting: no instruction was executed here
-MIGRATED = 4
+BY_USER = 1
 
 
 class Fate(Enum):
@@ -47,9 +47,18 @@ class Sighting:
         return self.active and (self.state in RUNNING_STATES or (self.state == PAUSED and self.reason not in HALF))
 
     @property
+    def runs(self) -> bool:
+        """Whether its processors run, or the guest sleeps."""
+        return self.active and self.state in RUNNING_STATES
+
+    @property
     def never_ran(self) -> bool:
         """Whether it only waited for its memory."""
         return self.active and self.state == PAUSED and self.reason in NEVER_RAN
+
+    def waits(self, *, held: bool) -> bool:
+        """Whether it is complete after a move that leaves it paused, and was not told to go on yet."""
+        return held and self.active and self.state == PAUSED and self.reason == BY_USER
 
 
 HALF = BY_A_JOB | {13}
@@ -77,34 +86,40 @@ def sighted(session: Session | None, uuid: str) -> Sighting:
         return Sighting() if error.get_error_code() == NO_DOMAIN else NOBODY_ANSWERS
 
 
-def fate(source: Sighting, target: Sighting, *, untouched: bool) -> tuple[Fate, str]:
+def fate(source: Sighting, target: Sighting, *, held: bool, untouched: bool) -> tuple[Fate, str]:
     """Return how a move ended, and why that is not known where it is not.
 
-    `untouched` says that what was copied is at the source as it was then: two VMs that are off are equal.
+    `held` says that the target waits to be told to go on. `untouched` says that what was copied is at the source as it
+    was then: two VMs that are off are equal.
     """
     if source.busy or target.busy:
         return Fate.UNDER_WAY, "a job is at work on it"
+    waits = target.waits(held=held)
+    lives = target.alive and not waits
     if not source.answers or not target.answers:
-        return half_seen(source, target)
+        return half_seen(source, lives=lives)
     if source.alive:
-        return lives_at_source(target)
-    if target.alive or (not source.there and target.there and not target.active):
+        return lives_at_source(target, waits=waits)
+    if lives or waits or (not source.there and target.there and not target.active):
         return Fate.ARRIVED, ""
     return nobody_lives(source, target, untouched=untouched)
 
 
-def half_seen(source: Sighting, target: Sighting) -> tuple[Fate, str]:
-    """Return what follows where one host is silent: a VM that lives on the other is there alone."""
+def half_seen(source: Sighting, *, lives: bool) -> tuple[Fate, str]:
+    """Return what follows where one host is silent: a VM that lives on the other is there alone.
+
+    One that only waits at its target may run at its source: libvirt lets it go on there when an answer was lost.
+    """
     if source.answers:
-        return (Fate.STAYED, "") if source.alive else (Fate.OPEN, "the target does not answer")
-    return (Fate.ARRIVED, "") if target.alive else (Fate.OPEN, "the source does not answer")
+        return (Fate.STAYED, "") if source.alive else (Fate.OPEN, "its target does not answer")
+    return (Fate.ARRIVED, "") if lives else (Fate.OPEN, "its source does not answer")
 
 
-def lives_at_source(target: Sighting) -> tuple[Fate, str]:
+def lives_at_source(target: Sighting, *, waits: bool) -> tuple[Fate, str]:
     """Return what follows where it lives at the source."""
-    if not target.there or target.never_ran:
+    if not target.there or target.never_ran or waits:
         return Fate.STAYED, ""
-    return Fate.OPEN, "both hosts run it" if target.alive else "the target has it, too"
+    return Fate.OPEN, "both hosts run it" if target.alive else "its target has it, too"
 
 
 def nobody_lives(source: Sighting, target: Sighting, *, untouched: bool) -> tuple[Fate, str]:

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A move that broke off: who took part in it, where the VM is whole, and what is to be removed before anything else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from ...errors import Busy, InvalidState
+from . import aftermath
+from .departures import LibvirtDeparture
+from .move_record import MoveRecord, noted, write
+from .session import Session
+from .sightings import Fate
+
+CLAIM_SECONDS = 1.5  # in which whoever wrote the note before us would see ours, or have begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unfinished:
+    """The move of a note; a session is None for a host that the task does not lead to."""
+
+    record: MoveRecord
+    source: Session | None = field(repr=False, compare=False)
+    target: Session | None = field(repr=False, compare=False)
+    fate: Fate
+
+    @property
+    def whole_at(self) -> Session | None:
+        """Where the VM is whole."""
+        return self.target if self.fate is Fate.ARRIVED else self.source
+
+    def remains_at(self, session: Session) -> set[tuple[str, str]]:
+        """Return the volumes on a host that will be gone, by storage and name."""
+        doomed = {Fate.ARRIVED: (self.source, self.record.old), Fate.STAYED: (self.target, self.record.made)}
+        where, places = doomed[self.fate]
+        return {(place.pool, place.volume) for place in places} if where is session else set()
+
+    def end(self, token: str) -> list[str]:
+        """Finish it or take it back, and return what could not be removed.
+
+        Raises Busy where whoever began it is still at work, InvalidState where it is not as it was found before.
+        """
+        whole_at = self.whole_at
+        if whole_at is None:
+            raise InvalidState(f"the host where {self.record.vm} is whole does not answer")
+        with whole_at.translated(f"taking over a move that {self.record.source_name} began"):
+            domain = whole_at.conn.lookupByUUIDString(self.record.vm)
+            write(whole_at.libvirt, domain, replace(self.record, token=token))
+            time.sleep(CLAIM_SECONDS)
+            now = noted(whole_at.libvirt, domain)
+        how, _why = aftermath.verdict(self.source, self.target, self.record)
+        if how is Fate.UNDER_WAY or now is None or now.token != token:
+            raise Busy(f"somebody else is moving {domain.name()}")
+        if how is not self.fate:
+            raise InvalidState(f"{domain.name()} is no more as it was found; run the task again")
+        if how is Fate.ARRIVED:
+            return aftermath.finish(self.source, whole_at, self.record)
+        return aftermath.take_back(whole_at, self.target, self.record)
+
+
+def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfinished | None:
+    """Return the move that a VM's note tells of, or None.
+
+    Raises Busy where it is under way, InvalidState where nobody can say what became of it.
+    """
+    record, here = departure.record, departure.session.host_uuid
+    if record is None or here not in (record.source, record.target):
+        return None  # somebody has moved it on by other means
+    known = {session.host_uuid: session for session in sessions}
+    source, target = known.get(record.source), known.get(record.target)
+    how, why = aftermath.verdict(source, target, record)
+    about = f"a move of {departure.vm.name} from {record.source_name} to {record.target_name}"
+    if how is Fate.UNDER_WAY:
+        raise Busy(f"{about} is under way")
+    if how is Fate.OPEN:
+        raise InvalidState(f"{about} broke off, and {why}; nothing was changed")
+    return Unfinished(record=record, source=source, target=target, fate=how)
