@@ -11,6 +11,7 @@ import pytest
 
 from tests.integration.bench import steps_of
 from tests.integration.vsphere.bench import OFF, ON, Bench
+from tests.integration.vsphere.plain import connected
 from tests.integration.vsphere.whereabouts import whereabouts
 from tests.lab.vsphere.client import Rule
 from tests.lab.vsphere.server import Layout, Simulator
@@ -130,24 +131,11 @@ def test_connections_that_lead_nowhere(
 
 def test_a_session_by_token_cannot_be_lent(bench: Bench, other: Simulator, target: dict[str, Any]) -> None:
     """The vCenter that has the VM has to log in at the other one by itself."""
-    with_token = other.connection(token=lent_session(other), username=None, password=None)
-    bench.refused(
-        "Unsupported", "username and password", module="vm_migrate", name=VM, target=target | {"hypervisor": with_token}
-    )
-    other.control.end_sessions()
-
-
-def lent_session(sim: Simulator) -> str:
-    """Log in without logging out."""
-    from pyVim.connect import SmartConnect  # noqa: PLC0415
-
-    import ssl  # noqa: PLC0415
-
-    context = ssl.create_default_context(cafile=str(sim.ca_path))
-    instance = SmartConnect(host=sim.address, port=sim.port, user=sim.username, pwd=sim.password, sslContext=context)
-    cookie: str = instance._stub.cookie  # noqa: SLF001
-    instance._stub.DropConnections()  # noqa: SLF001
-    return cookie.partition("=")[2].partition(";")[0].strip('"')
+    with connected(other) as content:
+        token = content.rootFolder._stub.GetSessionId()  # noqa: SLF001 - as pyvmomi's own samples do
+        lent = other.connection(token=token, username=None, password=None)
+        words = ("username and password", other.address)
+        bench.refused("Unsupported", *words, module="vm_migrate", name=VM, target=target | {"hypervisor": lent})
 
 
 def test_secrets_stay_secret(bench: Bench, other: Simulator, target: dict[str, Any]) -> None:

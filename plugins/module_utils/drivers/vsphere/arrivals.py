@@ -23,12 +23,16 @@ from .routes import Route, Router
 
 @dataclass(slots=True)
 class Arrival:
-    """One VM on its way: its move as far as it is known, and all reasons against it."""
+    """One VM on its way: its move as far as it is known, and all reasons against it.
+
+    `names` are those that it will have there, each in its folder.
+    """
 
     one: VsphereDeparture
     spec: MoveSpec
     local: bool
     move: VsphereMove | None = None
+    names: list[tuple[str, str]] = field(default_factory=list)
     reasons: list[CrossvirtError] = field(default_factory=list)
 
 
@@ -62,8 +66,15 @@ class Arrivals:
             return
         router = Router(self._estate, self._ledger, one, spec, local=arrival.local)
         route = router.route()
+        if router.place and router.place.folder:
+            old = [one.vm.name] if router.leaves_folder else []
+            new = [spec.name] if spec.name not in (None, one.vm.name) else []
+            arrival.names = [(router.place.folder, str(name)) for name in (*old, *new)]
         against = [*router.reasons, *obstacles.in_words(one, spec)]
+        against += obstacles.in_encryption(one, spec, copies=bool(route and route.copied))
         try:
+            if spec.name:
+                refusals.refuse_name(spec.name)
             thumbprint = None if arrival.local else self._thumbprint
         except CrossvirtError as error:
             route, against = None, [*against, error]
@@ -73,7 +84,7 @@ class Arrivals:
         arrival.move = self._move(arrival, route, thumbprint)
         if not arrival.move.needed:
             return
-        arrival.reasons += [*against, *obstacles.in_encryption(one, spec, copies=bool(route.copied))]
+        arrival.reasons += against
         if "host" in route.changes:
             arrival.reasons += obstacles.in_devices(one, self._estate, route.place, local=arrival.local)
             arrival.reasons += obstacles.too_big(one, self._estate, route.place)
@@ -131,25 +142,14 @@ class Arrivals:
 
     def _refuse_names(self, coming: Sequence[Arrival]) -> None:
         """Refuse names that are taken in the folders that VMs come to; whatever is renamed comes with its old name."""
-        wanted: list[tuple[Arrival, str, str]] = []
+        taken = self._names_in({folder for arrival in coming for folder, _name in arrival.names})
         for arrival in coming:
-            move, vm = arrival.move, arrival.one.vm
-            if move and move.needed and (folder := move.route.place.folder):
-                old = [vm.name] if "folder" in move.route.changes else []
-                new = [arrival.spec.name] if arrival.spec.name not in (None, vm.name) else []
-                wanted += [(arrival, folder, str(name)) for name in (*old, *new)]
-        taken = self._names_in({folder for _arrival, folder, _name in wanted})
-        for arrival, folder, name in wanted:
-            try:
-                refusals.refuse_name(name)
-            except CrossvirtError as error:
-                arrival.reasons.append(error)
-            if (folder, name) in taken:
-                where = f"{self._estate.path(folder)} on {self._estate.where}"
-                arrival.reasons.append(
-                    AlreadyExists(f"{where} has {name!r} already, and {arrival.one.vm.name} is not that")
-                )
-            taken.add((folder, name))
+            for folder, name in arrival.names:
+                if (folder, name) in taken:
+                    where = f"{self._estate.path(folder)} on {self._estate.where}"
+                    said = f"{where} has {name!r} already, and {arrival.one.vm.name} is not that"
+                    arrival.reasons.append(AlreadyExists(said))
+                taken.add((folder, name))
 
     def _names_in(self, folders: Collection[str]) -> set[tuple[str, str]]:
         """Return the names in folders, each with the folder, in one call."""

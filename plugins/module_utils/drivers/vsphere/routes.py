@@ -37,19 +37,25 @@ class Route:
 
 
 class Router:
-    """Works out one move, and collects in `reasons` all that stands in its way."""
+    """Works out one move, and collects in `reasons` all that stands in its way.
+
+    `place` may be known where the rest is not, and with it whether the VM leaves its folder.
+    """
 
     def __init__(self, estate: Estate, ledger: Ledger, one: VsphereDeparture, spec: MoveSpec, *, local: bool) -> None:
         self._estate, self._ledger, self._one, self._spec, self._local = estate, ledger, one, spec, local
         self.reasons: list[CrossvirtError] = []
+        self.place: Place | None = None
+        self.leaves_folder = False
 
     def route(self) -> Route | None:
         """Return the route; None where there are reasons against it."""
         destination = Destination(self._estate, self._one, self._spec, local=self._local)
-        place = self._try(destination.place)
+        self.place = place = self._try(destination.place)
         self.reasons += destination.reasons
         if place is None:
             return None
+        self.leaves_folder = place.folder != (destination.folder or "")
         was, home = self._same(self._one.home), self._try(lambda: self._home(place))
         stores, networks = self._stores(place), self._networks(place)
         if home is None or stores is None or networks is None:
@@ -59,7 +65,7 @@ class Router:
         changed = {
             "host": place.host != destination.host,
             "pool": place.pool != (destination.pool or ""),
-            "folder": place.folder != (destination.folder or ""),
+            "folder": self.leaves_folder,
             "home": home != was,
             "disks": bool(moved),
             "networks": networks != self._plugged(),
