@@ -47,7 +47,7 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
         module.params["vms"] = [checked_entry(module, entry, own) for entry in module.params["vms"]]
 
     def note(run: Run, progress: Progress) -> None:
-        module.log(f"{run.name}: {dumps(plain(progress))}")
+        module.log(dumps({"vm": run.name, **plain(progress)}))  # ASCII: Ansible ends a module whose text syslog refuses
 
     module.no_log_values.update(uris_with_secrets((module.params.get("target") or {}).get("hypervisor")))
 

@@ -192,7 +192,7 @@ error:
   type: str
 """
 
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils import aftermath, migration
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import migration, whereabouts
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import HYPERVISOR
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Job
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.migration import (
@@ -232,7 +232,7 @@ JOB = Job(
     settle_seconds=migration.settle_seconds,
     follows=True,
     choose=migration.meant,
-    find_out=aftermath.find_out,
+    find_out=whereabouts.find_out,
 )
 
 

@@ -75,12 +75,14 @@ class MemoryDriver(Driver):
             raise site.connect_error
         if site.password and settings.get("password") != site.password:
             raise AuthenticationFailed(f"{host}: the password is wrong")
+        cls.world.sessions += 1
         return cls(site)
 
     def close(self) -> None:
         """Log out."""
         time.sleep(self.site.close_seconds)
         self.world.calls.append("close")
+        self.world.sessions -= 1
 
     def hang_up(self) -> None:
         """Only say so."""

@@ -189,11 +189,16 @@ class Arrival:
         if new.storage not in self.site.volumes:
             return
         place = (self.site.identity, new.storage, new.volume)
-        journey = machine.journey
-        own = journey and not journey.whole and new in [copy for _old, copy in journey.copies]
-        if (new.volume in self.site.volumes[new.storage] and not own) or place in room.volumes:
+        if (new.volume in self.site.volumes[new.storage] and not self.is_left(machine, new)) or place in room.volumes:
             yield AlreadyExists(f"{self.site.name} has a volume {new.volume} in {new.storage}")
         room.volumes.add(place)
         room.space[self.site.name] += volume.size_bytes
         if room.space[self.site.name] > self.site.free_bytes:
             yield CapacityExceeded(f"{new.storage} of {self.site.name} has too little space for {old.volume}")
+
+    def is_left(self, machine: Machine, drive: Drive) -> bool:
+        """Say whether an interrupted move left a volume here, which goes before the next one begins."""
+        journey = machine.journey
+        if not journey or self.site.name != (journey.source if journey.whole else journey.target):
+            return False
+        return drive in [old if journey.whole else new for old, new in journey.copies]

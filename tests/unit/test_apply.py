@@ -125,7 +125,12 @@ def test_a_deadline_without_force_is_a_timeout() -> None:
 @pytest.mark.parametrize("how", ["errors", "rejects"])
 @pytest.mark.parametrize(
     ("error", "reported"),
-    [(InvalidState("no"), InvalidState), (ValueError("no"), BackendError), (KeyError("no"), BackendError)],
+    [
+        (InvalidState("no"), InvalidState),
+        (ValueError("no"), BackendError),
+        (KeyError("no"), BackendError),
+        (StopIteration("no"), BackendError),
+    ],
 )
 def test_a_failure_is_that_of_its_vm(how: str, error: Exception, reported: type[Exception]) -> None:
     world = fleet(3, "stopped")

@@ -20,7 +20,7 @@ ROOMS = [
     {"connection", "selection", "registry"},
     {"endpoints"},
     {"apply", "places", "reading"},
-    {"report", "creation", "migration", "engine", "listing"},
+    {"report", "creation", "migration", "whereabouts", "engine", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

@@ -52,6 +52,18 @@ def test_a_signal_in_the_middle_is_reported(numbers: tuple[signal.Signals, ...])
     assert [vm["changed"] for vm in result["vms"]] == [True, True, False]
 
 
+def test_a_signal_in_the_middle_of_a_move_takes_it_back() -> None:
+    result = interrupt("moving", signal.SIGTERM)
+    assert (result["failed"], result["changed"], result["error"]) == (True, True, "Cancelled")
+    assert [vm["after"]["host"] for vm in result["vms"]] == ["kvm2", "kvm1", "kvm1"]
+    assert [[step["outcome"] for step in vm["steps"]] for vm in result["vms"]] == [["done"], ["cancelled"], []]
+    assert [vm.get("found") for vm in result["vms"]] == [
+        None,
+        [{"host": "kvm1", "name": "vm1", "state": "running"}],
+        None,
+    ]
+
+
 @pytest.mark.parametrize("where", ["connecting", "reading"])
 def test_a_signal_before_the_first_change_changes_nothing(where: str) -> None:
     result = interrupt(where, signal.SIGTERM)
@@ -142,6 +154,36 @@ def test_secrets_are_masked_in_what_a_hypervisor_says_of_a_vm() -> None:
     machine.errors["pause"] = BackendError(f"cannot log in with {SECRET}", code=7)
     result = play(world, "vm_state", name="web1", state="paused", hypervisor={"password": SECRET})
     assert (result["error"], result["vm"]["code"]) == ("BackendError", 7)
+    assert SECRET not in everything(result)
+
+
+def test_secrets_of_a_target_are_masked_wherever_they_come_from(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    entry = {"type": "libvirt", "hosts": ["kvm2"], "password": SECRET}
+    file = tmp_path / "connections.yml"
+    file.write_text(yaml.safe_dump({"hypervisors": {"west": entry}}))
+    file.chmod(0o600)
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    monkeypatch.setenv("CROSSVIRT_CONNECTIONS", str(file))
+    bare = {"type": "libvirt", "hosts": ["kvm2"]}
+    for target in (entry, {"name": "west"}, {**bare, "password_file": str(tmp_path / "secret")}):
+        world = World()
+        world.sites["kvm2"].password = SECRET
+        world.add("vm", "kvm1", "running").errors["migrate"] = BackendError(f"{SECRET} was refused", code=7)
+        where = {"hypervisor": target, "host": "kvm2"}
+        result = play(world, "vm_migrate", hypervisor={"hosts": ["kvm1"]}, name="vm", target=where)
+        assert (result["error"], result["vm"]["code"], world.writes) == ("BackendError", 7, ["migrate"])
+        assert "was refused" in result["msg"]
+        assert SECRET not in everything(result)
+
+
+@pytest.mark.parametrize("home", [{"hosts": ["kvm1"]}, {"type": "hyperv"}])
+def test_a_secret_in_a_targets_uri_is_refused_and_seen_by_nobody(home: dict[str, Any]) -> None:
+    uri = f"qemu+tls://automation:{SECRET}@kvm2/system"
+    target = {"hypervisor": {"type": "libvirt", "hosts": [uri]}, "host": "kvm2"}
+    result = play(World(), "vm_migrate", name="vm", hypervisor=home, target=target)
+    assert result["error"] == "InvalidOption"
     assert SECRET not in everything(result)
 
 

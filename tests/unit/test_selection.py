@@ -57,6 +57,23 @@ def test_entries_carry_only_what_the_module_allows() -> None:
 
 
 @pytest.mark.parametrize(
+    ("own", "expected"),
+    [
+        ({}, {"host": "a", "storage": "s"}),
+        ({"host": "b"}, {"host": "b", "storage": "s"}),
+        ({"host": None, "name": "n"}, {"host": "a", "storage": "s", "name": "n"}),
+        ({"storage": "t", "host": "b"}, {"host": "b", "storage": "t"}),
+    ],
+)
+def test_a_target_of_an_entry_adds_to_that_of_the_task(own: dict[str, Any], expected: dict[str, Any]) -> None:
+    task = {**NONE, "mode": "auto", "target": {"host": "a", "storage": "s"}}
+    wanted = wanted_from({**task, "vms": [{"name": "x", "target": own, "mode": "cold"}, "y"]}, ["target", "mode"])
+    assert isinstance(wanted, list)
+    assert [entry.params["target"] for entry in wanted] == [expected, task["target"]]
+    assert [entry.params["mode"] for entry in wanted] == ["cold", "auto"]
+
+
+@pytest.mark.parametrize(
     "name", ["with space", "quo'te", 'quo"te', "ünïcode-名", "-dash", "--", "*", "a;b", "$(x)", "<xml>&amp;"]
 )
 def test_names_are_taken_as_they_are(name: str) -> None:

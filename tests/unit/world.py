@@ -39,6 +39,7 @@ class World:
         self.sites = {name: Site(name, name) for name in hosts or ("kvm1", "kvm2")}
         self.machines: list[Machine] = []
         self.calls: list[str] = []
+        self.sessions = 0  # that are open
         self.seconds: defaultdict[str, float] = defaultdict(float)
         self.guest_seconds = 0.0  # how long a guest takes to boot, and to shut down
         self.fail_create: Exception | None = None

@@ -20,6 +20,8 @@ def settle(future: Future[Any], call: Callable[[], Any]) -> None:
         return
     try:
         result = call()
+    except StopIteration as error:  # which asyncio could not pass on, so that its waiter would wait forever
+        future.set_exception(RuntimeError(f"unforeseen StopIteration {error}"))
     except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits for the future
         future.set_exception(error)
     else:

@@ -50,7 +50,7 @@ def finish(source: Session | None, target: Session, record: MoveRecord) -> list[
         if record.autostart and domain.isPersistent():
             domain.setAutostart(1)
     if source is None:
-        return [str(place) for place in record.old]
+        return [f"{record.source_name}: {place}" for place in record.old]
     if source is not target:
         with source.translated(f"removing {domain.name()} from {source.host}"):
             forget(source, sighted(source, record.vm))
@@ -75,9 +75,12 @@ def check_whole(domain: Any) -> None:
 
 
 def take_back(source: Session, target: Session | None, record: MoveRecord) -> list[str]:
-    """Clear the target of a VM that stayed whole at its source, let it go on, and return what could not be removed."""
+    """Clear the target of a VM that stayed whole at its source, let it go on, and return what could not be removed.
+
+    The note stays as long as anything of that does: later it can be.
+    """
     here, there = sighted(source, record.vm), sighted(target, record.vm)
-    left = [str(place) for place in record.made]
+    left = [f"{record.target_name}: {place}" for place in record.made]
     if target is not None and there.answers:
         with target.translated(f"removing what a move left on {target.host}"):
             if target is not source:
@@ -86,7 +89,7 @@ def take_back(source: Session, target: Session | None, record: MoveRecord) -> li
     with source.translated(f"ending the move on {source.host}"):
         if here.active and not here.alive:
             here.domain.resume()
-        if here.there:
+        if here.there and not left:
             write(source.libvirt, here.domain, None)
     return left
 

@@ -78,6 +78,8 @@ class Arrivals:
         if not stays:
             changes, more = self._other_host(departure, spec, changes, rest)
             reasons += more
+        elif changes.name:
+            reasons += self._renamed(departure, changes.name)
         if reasons:
             raise all_of(reasons)
         self._here.names[spec.name or departure.vm.name] = departure.vm.uuid
@@ -88,7 +90,7 @@ class Arrivals:
             changes=changes,
             shared=tuple(shared),
             rest=rest,
-            held=departure.running and not guarded(departure, copies),
+            held=departure.running and not stays and not guarded(departure, copies),
             after=self._after(departure, changes) | self._state_after(departure, rest),
             mode="live" if departure.running else "cold",
             copied=tuple(
@@ -96,6 +98,14 @@ class Arrivals:
                 for copy in changes.copies
             ),
         )
+
+    def _renamed(self, departure: LibvirtDeparture, name: str) -> list[CrossvirtError]:
+        """Return why a VM that stays on its host cannot have another name."""
+        if departure.running:
+            return [InvalidState(f"{departure.vm.name} is not off, and libvirt renames a VM only while it is off")]
+        if name in self._here.names:
+            return [AlreadyExists(f"{self._session.host} has another VM {name!r}")]
+        return []
 
     def _finishing(self, departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished) -> LibvirtMove:
         """Work out the end of a move that has brought the VM here, seen from where it came."""

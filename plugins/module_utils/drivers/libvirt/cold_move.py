@@ -10,6 +10,7 @@ from ...errors import InvalidState
 from ...model import Progress
 from .move_record import MoveRecord
 from .target_xml import Copy, at_target
+from .volumes import copy_xml
 
 if TYPE_CHECKING:
     from .moving import Moving
@@ -29,6 +30,11 @@ class ColdMove:
 
     def abort(self) -> None:
         """Nothing to do: the copying looks by itself whether it is to end."""
+
+    def make(self, copy: Copy) -> None:
+        """Make the volume of one disk, for the file as it is, byte by byte."""
+        pool = self._moving.target.conn.storagePoolLookupByName(copy.pool)
+        pool.createXML(copy_xml(copy, live=False), 0)
 
     def run(self, domain: Any, record: MoveRecord) -> None:
         """Copy the files, define the VM at the target, and look whether it is the same."""

@@ -97,10 +97,12 @@ def reasons_to_stay(
     if vm.state is PowerState.CRASHED:
         reasons.append(InvalidState(f"{vm.name} is crashed; stop it first"))
     reasons += obstacles.local_devices(vm.name, departure.definition, running=departure.running)
+    record = record_in(departure.definition)
+    relocating = record is not None and record.source == record.target  # our own, which is ended before anything else
     if departure.running:
         reasons += [
             InvalidState(f"disk {disk.dev} of {vm.name} has a block job, which has to end first")
             for disk in disks
-            if disk.device == "disk" and disk.path and domain.blockJobInfo(disk.dev, 0)
+            if disk.device == "disk" and disk.path and not relocating and domain.blockJobInfo(disk.dev, 0)
         ]
     return reasons

@@ -14,7 +14,8 @@ from . import aftermath
 from .job_progress import downtime_seconds, progress_from
 from .move_record import MoveRecord
 from .session import transport_of
-from .target_xml import at_target
+from .target_xml import Copy, at_target
+from .volumes import copy_xml
 
 if TYPE_CHECKING:
     from .moving import Moving
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 MIB = 1024 * 1024
 POLL_SECONDS = 1
 CONNECT_FAILURES = (38, 39, 45, 79, 80)  # SYSTEM_ERROR, RPC, AUTH_FAILED, AUTH_CANCELLED, AUTH_UNAVAILABLE
+QEMU_REFUSES = (10, 1)  # VIR_FROM_QEMU, INTERNAL_ERROR: what QEMU says that cannot read its TLS files, and other things
 HERE_ONLY = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,6 +45,7 @@ def ways(uri: str, encryption: str, *, qemu: bool, held: bool) -> Iterator[Way]:
     for via in (["peer_to_peer"] if reachable else []) + ["client"]:
         if encryption != "disabled" and qemu:
             yield Way(via, "tls")
+            yield Way(via, "tls")  # only what fails twice alike is not set up
             if via == "peer_to_peer" and transport == "tls":
                 yield Way(via, "tunnel")
         if encryption != "required":
@@ -62,6 +65,11 @@ class LiveMove:
         """End libvirt's job; where there is none yet, none will begin."""
         if self._domain is not None:
             self._domain.abortJob()
+
+    def make(self, copy: Copy) -> None:
+        """Make the volume of one disk, empty, as the guest will see it."""
+        pool = self._moving.target.conn.storagePoolLookupByName(copy.pool)
+        pool.createXML(copy_xml(copy, live=True), 0)
 
     def run(self, domain: Any, record: MoveRecord) -> None:
         """Move it by the first way that can be gone; raises libvirt's error of the last."""
@@ -89,7 +97,8 @@ class LiveMove:
             return []
         if way.via == "peer_to_peer" and error.get_error_code() in CONNECT_FAILURES:
             return [one for one in choices if one.via == "client"]
-        return choices if way.sealed else []
+        refused = (error.get_error_domain(), error.get_error_code()) == QEMU_REFUSES
+        return choices if way.sealed == "tunnel" or (way.sealed == "tls" and refused) else []
 
     def _go(self, way: Way, parameters: dict[str, Any], held: int) -> None:
         flags = self._flags(way) | held

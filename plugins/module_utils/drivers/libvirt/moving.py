@@ -11,14 +11,14 @@ from uuid import uuid4
 from ...driver import Operation
 from ...errors import Busy, Cancelled, CrossvirtError, InvalidState
 from ...model import Progress
-from . import aftermath, shared_files
+from . import aftermath, relocation, shared_files
 from .arrivals import LibvirtMove
 from .cold_move import ColdMove
 from .live_move import LiveMove
 from .move_record import MoveRecord, Place, noted, write
+from .relocation import Relocation
 from .sightings import Fate, sighted
 from .target_xml import Copy
-from .volumes import copy_xml
 
 GRACE_SECONDS = 60  # a copy is taken back, and a host that died is noticed
 SETTLE_SECONDS = 30
@@ -32,7 +32,7 @@ class Moving:
         self.facts: dict[str, Any] = {}
         self.operation: Operation | None = None
         self.aborted = Event()
-        self._way = (LiveMove if move.departure.running else ColdMove)(self)
+        self._way = way_of(move)(self)
         self.token = str(uuid4())
 
     def start(self) -> Operation:
@@ -66,7 +66,8 @@ class Moving:
             if move.ends:
                 return departure.vm.uuid
             self.go_on()
-        shared_files.prove(self.source, self.target, move.shared)
+        if not move.stays:
+            shared_files.prove(self.source, self.target, move.shared)
         self.go_on()
         domain = departure.domain()
         record = self._record()
@@ -113,14 +114,17 @@ class Moving:
 
     def _make(self, copy: Copy) -> None:
         with self.target.translated(f"making {copy.place}"):
-            pool = self.target.conn.storagePoolLookupByName(copy.pool)
-            pool.createXML(copy_xml(copy, live=self.move.departure.running), 0)
+            self._way.make(copy)
 
     def _arrived_after_all(self, record: MoveRecord, error: CrossvirtError) -> bool:
         """Take back what did not come to its end; say whether the VM is at its target although an answer was lost.
 
         Where neither is certain, nothing is touched, and the error says so.
         """
+        if self.move.stays:
+            if not isinstance(error, Busy) and (left := relocation.sort_out(self.source, record)):
+                error.facts["left_behind"] = left
+            return False
         how, why = self._settled(record)
         if how is Fate.ARRIVED:
             return True
@@ -144,5 +148,16 @@ class Moving:
 
     def _tidy(self, record: MoveRecord) -> None:
         self.facts.update(self._way.outcome())
-        if left := aftermath.finish(self.source, self.target, record):
+        if self.move.stays:
+            left = relocation.sort_out(self.source, record)
+        else:
+            left = aftermath.finish(self.source, self.target, record)
+        if left:
             raise InvalidState(f"{self.move.departure.vm.name} has moved; not all was removed", left_behind=left)
+
+
+def way_of(move: LibvirtMove) -> type[LiveMove | ColdMove | Relocation]:
+    """Return how a move goes."""
+    if move.stays:
+        return Relocation
+    return LiveMove if move.departure.running else ColdMove

@@ -47,11 +47,12 @@ class Reader:
             statistics = self._statistics()
             saved = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_MANAGEDSAVE)}
             transient = {domain.UUIDString() for domain in conn.listAllDomains(lib.VIR_CONNECT_LIST_DOMAINS_TRANSIENT)}
-            return [
-                Row(domain, self._vm(domain, numbers, saved=uuid in saved, transient=uuid in transient))
+            rows = [
+                self._row(domain, numbers, saved=uuid in saved, transient=uuid in transient)
                 for domain, numbers in statistics
                 for uuid in [domain.UUIDString()]
             ]
+            return [row for row in rows if row]
 
     def gathered(self, rows: Sequence[Row], parts: Collection[Part]) -> list[Vm]:
         """Return the VMs with their parts; one that goes away meanwhile is left out."""
@@ -114,6 +115,15 @@ class Reader:
                 return {}
             raise
         return {"state.state": state, "state.reason": reason, "balloon.maximum": maximum_kib, "vcpu.current": cpus}
+
+    def _row(self, domain: Any, numbers: dict[str, Any], *, saved: bool, transient: bool) -> Row | None:
+        """Return a VM, or None for one that is gone since it was listed."""
+        try:
+            return Row(domain, self._vm(domain, numbers, saved=saved, transient=transient))
+        except self._libvirt.libvirtError as error:
+            if error.get_error_code() != NO_DOMAIN:
+                raise
+            return None
 
     def _vm(self, domain: Any, numbers: dict[str, Any], *, saved: bool, transient: bool) -> Vm:
         state, reason = numbers["state.state"], numbers["state.reason"]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from ...errors import Busy, InvalidState
-from . import aftermath
+from . import aftermath, relocation
 from .departures import LibvirtDeparture
 from .move_record import MoveRecord, noted, write
 from .session import Session
@@ -50,14 +50,21 @@ class Unfinished:
             write(whole_at.libvirt, domain, replace(self.record, token=token))
             time.sleep(CLAIM_SECONDS)
             now = noted(whole_at.libvirt, domain)
-        how, _why = aftermath.verdict(self.source, self.target, self.record)
+        how = self._look_again(whole_at)
         if how is Fate.UNDER_WAY or now is None or now.token != token:
             raise Busy(f"somebody else is moving {domain.name()}")
         if how is not self.fate:
             raise InvalidState(f"{domain.name()} is no more as it was found; run the task again")
+        if self.record.source == self.record.target:
+            return relocation.sort_out(whole_at, self.record)
         if how is Fate.ARRIVED:
             return aftermath.finish(self.source, whole_at, self.record)
         return aftermath.take_back(whole_at, self.target, self.record)
+
+    def _look_again(self, whole_at: Session) -> Fate:
+        if self.record.source == self.record.target:
+            return relocation.fate_of_disks(whole_at, self.record)[0]
+        return aftermath.verdict(self.source, self.target, self.record)[0]
 
 
 def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfinished | None:
@@ -70,7 +77,10 @@ def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfi
         return None  # somebody has moved it on by other means
     known = {session.host_uuid: session for session in sessions}
     source, target = known.get(record.source), known.get(record.target)
-    how, why = aftermath.verdict(source, target, record)
+    if record.source == record.target:
+        how, why = relocation.fate_of_disks(departure.session, record)
+    else:
+        how, why = aftermath.verdict(source, target, record)
     about = f"a move of {departure.vm.name} from {record.source_name} to {record.target_name}"
     if how is Fate.UNDER_WAY:
         raise Busy(f"{about} is under way")
