@@ -8,20 +8,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ...errors import AlreadyExists, CrossvirtError, InvalidOption, InvalidState, Unsupported, all_of
+from ...errors import AlreadyExists, CrossvirtError, InvalidState, all_of
 from ...model import Move, MoveSpec, PowerState
 from ...model import Volume as NamedVolume
 from .departures import LibvirtDeparture
 from .disks import disks
 from .luggage import Hold
 from .prechecks import Surroundings
+from .refusals import guarded, refused_words, unable
 from .session import Session
 from .sightings import Fate
 from .storage import Pools
-from .target_xml import Changes, Copy, Plug
+from .target_xml import Changes, Plug
 from .unfinished import Unfinished, unfinished
-
-NOT_OURS = ("cluster", "folder", "pool")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,16 +67,18 @@ class Arrivals:
         if rest and rest.whole_at is not departure.session:
             return self._finishing(departure, spec, rest)
         stays = departure.session is self._session
-        reasons = [*refused_words(departure, spec, rest)]
+        reasons = [*refused_words(departure, spec, rest, stays=stays)]
         gone = rest.remains_at(self._session) if rest else set()
         kept, copies, shared, more = self._hold.stow(departure, spec, stays=stays, gone=gone)
         if stays and kept and not reasons and not more and spec.name in (None, departure.vm.name):
             return self._there(departure, spec, rest)
         reasons += [*departure.reasons, *more]
         changes = Changes(copies=tuple(copies), name=spec.name if spec.name != departure.vm.name else None)
+        held = departure.running and not stays and not guarded(departure, copies)
         if not stays:
             changes, more = self._other_host(departure, spec, changes, rest)
             reasons += more
+            reasons += unable(departure, spec, self._session, changes, held=held)
         elif changes.name:
             reasons += self._renamed(departure, changes.name)
         if reasons:
@@ -90,7 +91,7 @@ class Arrivals:
             changes=changes,
             shared=tuple(shared),
             rest=rest,
-            held=departure.running and not stays and not guarded(departure, copies),
+            held=held,
             after=self._after(departure, changes) | self._state_after(departure, rest),
             mode="live" if departure.running else "cold",
             copied=tuple(
@@ -200,44 +201,6 @@ class Arrivals:
                 for nic in vm.nics or ()
             ]
         return after
-
-
-def refused_words(departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished | None) -> list[CrossvirtError]:
-    """Return what of the task libvirt does not know, or what does not go with the VM as it is."""
-    vm = departure.vm
-    reasons: list[CrossvirtError] = [
-        Unsupported(f"target.{key}: libvirt knows no {key} for VMs") for key in NOT_OURS if getattr(spec, key)
-    ]
-    networks = {nic.network for nic in vm.nics or ()}
-    reasons += [
-        InvalidOption(f"target.network_map: no NIC of {vm.name} is in {old!r}")
-        for old in spec.network_map
-        if old not in networks
-    ]
-    if vm.state is PowerState.UNKNOWN and not rest:
-        reasons.append(InvalidState(f"the state of {vm.name} on {vm.host} is unknown ({vm.state_reason})"))
-    elif spec.mode == "live" and not departure.running:
-        reasons.append(
-            InvalidState(f"{vm.name} is {vm.state.value}, and mode live moves only one that runs or is paused")
-        )
-    elif spec.mode == "cold" and departure.running:
-        reasons.append(InvalidState(f"{vm.name} is {vm.state.value}, and mode cold moves only one that is off"))
-    return reasons
-
-
-def guarded(departure: LibvirtDeparture, copies: Sequence[Copy]) -> bool:
-    """Say whether a second copy of the VM could not run by mistake: QEMU locks the files that it writes to.
-
-    libvirt 9.0 lets a VM go on at its source when the answer is lost that it runs at its target. Both then run, unless
-    the disks are the same files: QEMU opens no image for writing that another QEMU has open so.
-    """
-    written = [bag for bag in departure.disks if not (bag.is_medium or bag.is_empty or bag.read_only)]
-    return (
-        departure.session.kind == "QEMU"
-        and not copies
-        and bool(written)
-        and all(bag.path and bag.kind in ("file", "volume") and not bag.shareable for bag in written)
-    )
 
 
 def read_storage(domain: Any, pools: Pools) -> list[str | None]:

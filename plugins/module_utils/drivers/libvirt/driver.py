@@ -42,6 +42,7 @@ from .session import AGENT_UNRESPONSIVE, Session, transport_of
 from .storage import Pools
 
 SNAPSHOTS = (Capability.CREATE_SNAPSHOT, Capability.REVERT_SNAPSHOT, Capability.DELETE_SNAPSHOT)
+MOVE_VMS = ("QEMU", "Xen")
 
 
 class LibvirtDriver(Driver):
@@ -148,6 +149,8 @@ class LibvirtDriver(Driver):
         with_snapshots = capability in SNAPSHOTS
         if not reason and with_snapshots and self.session.kind not in snapshots.HAVE_SNAPSHOTS:
             return f"libvirt's driver for {self.session.kind} has no snapshots"
+        if not reason and capability is Capability.MIGRATE and self.session.kind not in MOVE_VMS:
+            return f"libvirt's driver for {self.session.kind} moves no VMs"
         if reason or vm is None:
             return reason
         if with_snapshots:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 
 from ...errors import AlreadyExists, CapacityExceeded, CrossvirtError, InvalidOption, InvalidState, Unsupported
 from ...model import MoveSpec
-from .baggage import FILE_FORMATS, Baggage, Volume, volume_at
+from .baggage import FILE_FORMATS, Baggage, Volume, refresh, volume_at
 from .departures import LibvirtDeparture
 from .session import Session
 from .storage import Pool, Pools
@@ -26,6 +26,7 @@ class Hold:
         self._free = {pool.name: pool.storage.free_bytes for pool in pools.all}
         self._names: dict[str, set[str]] = {}
         self._gone: Collection[tuple[str, str]] = ()
+        self._read_anew: set[str] = set()
 
     def stow(
         self, departure: LibvirtDeparture, spec: MoveSpec, *, stays: bool, gone: Collection[tuple[str, str]]
@@ -43,9 +44,10 @@ class Hold:
                 if bag.is_empty or (stays and not self._moves(bag, spec)):
                     continue
                 if not stays and self._is_reached(bag, spec):
+                    reasons += unsafe(departure, bag)
                     shared += [bag.path] if bag.path and not bag.is_medium else []
                     continue
-                copies.append(self._copy(departure, bag, spec))
+                copies.append(self._copy(departure, bag, spec, stays=stays))
             except CrossvirtError as error:
                 reasons.append(error)
         return not copies, copies, shared, reasons
@@ -74,7 +76,7 @@ class Hold:
                 raise InvalidState(f"{self._session.host} has not {below.path}, which disk {bag.dev} builds on")
         return True
 
-    def _copy(self, departure: LibvirtDeparture, bag: Baggage, spec: MoveSpec) -> Copy:
+    def _copy(self, departure: LibvirtDeparture, bag: Baggage, spec: MoveSpec, *, stays: bool) -> Copy:
         """Work out the copy of one disk; raises what stands in its way."""
         host, name = self._session.host, departure.vm.name
         if bag.is_medium:
@@ -90,6 +92,10 @@ class Hold:
         if bag.volume.encrypted or bag.format not in FILE_FORMATS:
             kind = "encrypted" if bag.volume.encrypted else f"of format {bag.format}"
             raise Unsupported(f"disk {bag.dev} of {name} is {kind} and cannot be copied")
+        if bag.volume.backing and not (departure.running or stays):
+            raise Unsupported(
+                f"disk {bag.dev} of {name} builds on {bag.volume.backing}, and only while it runs is all of it copied"
+            )
         pool = self._pools.choose(wanted(bag, spec) or bag.volume.pool)
         self._take_name(pool, bag.volume)
         if bag.needed_bytes > self._free[pool.name]:
@@ -108,6 +114,11 @@ class Hold:
         )
 
     def _at(self, path: str) -> Volume | None:
+        """Return the volume at a path, as its folder is now: libvirt knows what it has read or made itself."""
+        pool = self._pools.named(self._pools.place(path)[0] or "")
+        if pool and pool.storage.active and pool.name not in self._read_anew:
+            refresh(self._session, pool)
+            self._read_anew.add(pool.name)
         found = volume_at(self._session, self._pools, path)
         return None if found and (found.pool, found.name) in self._gone else found
 
@@ -128,6 +139,13 @@ def wanted(bag: Baggage, spec: MoveSpec) -> str | None:
 def unknown_storage(departure: LibvirtDeparture, spec: MoveSpec) -> Iterator[CrossvirtError]:
     """Return a reason for every storage that is mapped and holds no disk."""
     used = {bag.volume.pool for bag in departure.disks if bag.volume}
-    for old in spec.storage_map:
-        if old not in used:
+    for old, new in spec.storage_map.items():
+        if not {old, new} & used:
             yield InvalidOption(f"target.storage_map: no disk of {departure.vm.name} is in {old!r}")
+
+
+def unsafe(departure: LibvirtDeparture, bag: Baggage) -> list[CrossvirtError]:
+    """Return why a disk cannot be handed over to another QEMU: what it wrote last may be in the host's memory alone."""
+    if bag.cache != "unsafe" or bag.read_only or not departure.running:
+        return []
+    return [InvalidState(f"disk {bag.dev} of {departure.vm.name} has the cache mode unsafe; it moves only as a copy")]
