@@ -99,7 +99,7 @@ def reasons_to_stay(
     reasons += obstacles.local_devices(vm.name, departure.definition, running=departure.running)
     record = record_in(departure.definition)
     relocating = record is not None and record.source == record.target  # our own, which is ended before anything else
-    if departure.running:
+    if departure.running and session.kind == "QEMU":
         reasons += [
             InvalidState(f"disk {disk.dev} of {vm.name} has a block job, which has to end first")
             for disk in disks

@@ -49,7 +49,10 @@ class Surroundings:
         return 1024 * sum(int(said.get(key, 0)) for key in ("free", "buffers", "cached")) or None
 
     def emulator(self, definition: ET.Element) -> str | CrossvirtError:
-        """Return the program that runs such a VM here: the same as at its source, where that is here, too."""
+        """Return the program that runs such a VM here: the same as at its source, where that is here, too.
+
+        A VM that has none, as Xen's PVH, gets none.
+        """
         kind = definition.find("os/type")
         words = {"arch": "", "machine": ""} | (dict(kind.attrib) if kind is not None else {})
         wanted = definition.findtext("devices/emulator")
@@ -62,7 +65,7 @@ class Surroundings:
         for program in dict.fromkeys((wanted, None)):
             try:
                 said = self._session.conn.getDomainCapabilities(program, arch or None, machine or None, kind, 0)
-                return ET.fromstring(said).findtext("path") or ""
+                return (wanted and ET.fromstring(said).findtext("path")) or ""
             except self._lib.libvirtError as error:
                 if error.get_error_code() in UNKNOWN_HERE:
                     return wanted or ""
@@ -111,6 +114,8 @@ class Surroundings:
         """Return what the VM's NICs are plugged into at the target, by what they are in now."""
         for nic in departure.definition.iterfind("devices/interface"):
             old, kind = network_of(nic), nic.get("type", "")
+            if nic.find("source[@network]") is not None:  # Xen's driver shows the bridge that the network leads to
+                kind = NETWORKS
             if old is not None and (kind in (NETWORKS, BRIDGE) or old in network_map):
                 yield old, self._plug(kind, old, network_map.get(old, old))
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Proof that two hosts mean the same files: what one writes into a folder, the other sees."""
+"""Proof that two hosts mean the same disks: what one writes into a folder, the other sees; devices have their names."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import uuid4
 from ...errors import InvalidState
 from .baggage import looked_up
 from .session import Session
-from .storage import Pool, Pools
+from .storage import OF_FILES, Pool, Pools
 
 SEEN_SECONDS = 70  # NFS may show a folder as it was a minute ago
 LOOK_SECONDS = 0.5
@@ -19,7 +19,7 @@ MARK = "<volume><name>{name}</name><capacity>0</capacity><target><format type='r
 
 
 def prove(source: Session, target: Session, paths: Collection[str]) -> None:
-    """Raise InvalidState for a folder of these files that is not the same one on both hosts; leaves nothing there."""
+    """Raise InvalidState for a folder or a device that is not the same one on both hosts; leaves nothing there."""
     theirs, ours = Pools(source), Pools(target)
     for folder in sorted({path.rpartition("/")[0] for path in paths}):
         probe = f"{folder}/.crossvirt-{uuid4()}"
@@ -27,6 +27,11 @@ def prove(source: Session, target: Session, paths: Collection[str]) -> None:
         there, _name = pool_of(ours, probe)
         if not (here and there):
             raise InvalidState(f"{folder} is no storage on both {source.host} and {target.host}")
+        if here.storage.kind not in OF_FILES:
+            for path in paths:
+                if path.rpartition("/")[0] == folder:
+                    compare_keys(path, source, here, target, there)
+            continue
         mark = here.handle.createXML(MARK.format(name=name), 0)
         try:
             if not seen(target, there.handle, name):
@@ -37,6 +42,17 @@ def prove(source: Session, target: Session, paths: Collection[str]) -> None:
         finally:
             mark.delete(0)
             there.handle.refresh(0)
+
+
+def compare_keys(path: str, source: Session, here: Pool, target: Session, there: Pool) -> None:
+    """Raise InvalidState for a device that has no key of its own, such as an LV's UUID, or another one elsewhere."""
+    name = path.rpartition("/")[2]
+    one, other = looked_up(source, here.handle, name), looked_up(target, there.handle, name)
+    if not (one and other) or one.key() != other.key() or one.key() == path:
+        raise InvalidState(
+            f"nothing proves that {path} is the same disk on {source.host} and {target.host}: storage {here.name} of "
+            f"type {here.storage.kind} must give it one UUID or serial number on both; nothing was changed"
+        )
 
 
 def seen(session: Session, pool: Any, name: str) -> bool:
