@@ -7,7 +7,6 @@ import libvirt
 
 from tests.lab import image, pki, ssh
 from tests.lab import network as lan
-from tests.lab.commands import run
 from tests.lab.lifecycle import server_pids
 from tests.lab.processes import end
 from tests.lab.xen import connections, contents, network, own_disk
@@ -15,7 +14,7 @@ from tests.lab.xen.dom0 import dom0
 from tests.lab.xen.host import HOSTS, SHARED_DISK, SSH_KEY
 from tests.lab.xen.settings import CONNECTIONS, NET, RUNTIME
 
-SHARED_PARTITIONS, PARTITION_MIB = 8, 48
+SHARED_BYTES = 512 * image.MIB
 
 
 def up() -> None:
@@ -29,23 +28,18 @@ def up() -> None:
     own_disk.SSH.mkdir(mode=0o700)
     for key in (SSH_KEY, own_disk.SSH / "host_key"):
         ssh.new_key(key)
-    make_shared_disk()
+    with SHARED_DISK.open("wb") as file:
+        file.truncate(SHARED_BYTES)
     for host in HOSTS:
         host.start(parts, [images.guest, images.deaf])
     libvirt.registerErrorHandler(lambda _context, _error: None, None)
     for host in HOSTS:
         host.wait()
+    contents.share(HOSTS)
+    for host in HOSTS:
         host.start_proxy()
         contents.furnish(host)
     connections.publish(images)
-
-
-def make_shared_disk() -> None:
-    """Make the disk that both hosts have, in partitions: each is the disk of one VM, wherever that runs."""
-    with SHARED_DISK.open("wb") as file:
-        file.truncate((SHARED_PARTITIONS * PARTITION_MIB + 2) * image.MIB)
-    table = "label: gpt\n" + f"size={PARTITION_MIB}MiB\n" * SHARED_PARTITIONS
-    run("sfdisk", "--quiet", SHARED_DISK, stdin=table.encode())
 
 
 def down() -> None:

@@ -41,7 +41,7 @@ MaxSessions 50
 def create(name: str, address: str, uuid: str, folder: Path, images: list[Path]) -> Path:
     """Write the disk of a host into its folder; `images` become raw files of its pool `default`."""
     root = folder / "lab"
-    for below in ("images", "fast", "etc/libvirt", "etc/ssh"):
+    for below in ("boot", "images", "fast", "etc/libvirt", "etc/ssh"):
         (root / below).mkdir(parents=True)
     for script in ("init", "libvirtd"):
         shutil.copy(SOURCES / script, root)
@@ -57,6 +57,8 @@ def create(name: str, address: str, uuid: str, folder: Path, images: list[Path])
     (root / "etc/resolv.conf").touch()
     for image in images:
         run("qemu-img", "convert", "-O", "raw", image, root / "images" / f"{image.stem}.raw")
+    for part in ("vmlinuz", "initrd"):  # a kernel given by its path starts sooner than one that pygrub has to find
+        run("mcopy", "-i", f"{root}/images/{images[0].stem}.raw@@1M", f"::{part}", root / "boot")
     disk = folder / "own.raw"
     run("mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-d", root, disk, SIZE)
     shutil.rmtree(root)
