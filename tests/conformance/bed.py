@@ -23,15 +23,16 @@ class Start:
 
     `kind`: `empty` has no system on its disk, or one that does not obey, `guest` one that shuts down when asked,
     `agent` one that also answers, `deaf` nothing to ask it by.
-    `snapshots` are names, each below the one before.
+    `snapshots` are names, each below the one before. `shared` is whether its disk is on storage that all hosts see.
     """
 
     state: str = "stopped"
     kind: str = "empty"
     snapshots: tuple[str, ...] = ()
+    shared: bool = False
 
     def __str__(self) -> str:
-        return "-".join((self.kind, self.state, *self.snapshots))
+        return "-".join((self.kind, self.state, *(("shared",) if self.shared else ()), *self.snapshots))
 
 
 class Bed(ABC):
@@ -60,6 +61,14 @@ class Bed(ABC):
         A bed that cannot make it skips the test with the reason.
         """
 
+    def traveller(self, start: Start) -> str:
+        """Return the name of a VM of the first host that may move: nobody else gets it."""
+        return self.vm(start)
+
+    def sightings(self, vm: str) -> dict[str, str]:
+        """Ask the witness which hosts have a VM, and in which state each of them has it."""
+        return {self.words()["host"]: self.state(vm)} if self.exists(vm) else {}
+
     @abstractmethod
     def exists(self, vm: str) -> bool:
         """Ask the witness whether there is a VM of this name."""
@@ -87,6 +96,10 @@ class Bed(ABC):
     @abstractmethod
     def words(self) -> dict[str, str]:
         """Return what cases call $host, $storage, $volume (an image there) and $network."""
+
+    def road(self) -> dict[str, str]:
+        """Return what cases call $target (another host), $fast (another storage) and $lan (another network there)."""
+        return {"target": "elsewhere", "fast": "elsewhere", "lan": "elsewhere"}
 
     @abstractmethod
     def volumes(self) -> set[str]:

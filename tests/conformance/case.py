@@ -14,8 +14,9 @@ from tests.conformance.bed import Start
 class Case:
     """One task.
 
-    Texts of `options` may be words of the bed: $host, $storage, $volume (an image), $network; $vm is the VM that
-    `start` describes, $new a name that is free. An action is done again by a second run, everything else is not.
+    Texts of `options` may be words of the bed: $host, $storage, $volume (an image), $network, and where a VM can move:
+    $target (another host), $fast, $lan; $vm is the VM that `start` describes, $new a name that is free. An action is
+    done again by a second run, everything else is not.
     """
 
     module: str
@@ -39,7 +40,7 @@ def fill(value: Any, words: dict[str, str]) -> Any:
     if isinstance(value, str):
         return words[value[1:]] if value.startswith("$") else value
     if isinstance(value, dict):
-        return {key: fill(part, words) for key, part in value.items()}
+        return {fill(key, words): fill(part, words) for key, part in value.items()}
     if isinstance(value, list):
         return [fill(part, words) for part in value]
     return value

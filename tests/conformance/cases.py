@@ -139,4 +139,47 @@ def comparison_and_removal() -> Iterator[Case]:
     yield Case(module="vm", options={"name": "$new", "state": "absent"})
 
 
-CASES = [*power(), *snapshots(), *creation(), *comparison_and_removal()]
+def move(start: Start, target: dict[str, Any] | None = None, **options: Any) -> Case:
+    """Move a VM, to the other host unless a target is given."""
+    options = {"name": "$vm", "target": {"host": "$target"} if target is None else target, **options}
+    return Case(module="vm_migrate", start=start, options=options)
+
+
+def moves() -> Iterator[Case]:
+    """Every state in every mode, every way to treat storage, and VMs that are there already."""
+    for state, mode in product(STARTS, ("auto", "live", "cold")):
+        yield move(Start(state), mode=mode)
+    for state, copy, shared in product(("running", "stopped"), ("auto", "always", "never"), (False, True)):
+        if copy != "auto" or shared:
+            yield move(Start(state, shared=shared), copy_storage=copy)
+    for state in ("running", "paused", "stopped", "suspended"):
+        yield move(Start(state), {"storage": "$fast"})
+        yield move(Start(state), {"host": "$host"})
+    yield move(Start("stopped"), {"storage": "$fast"}, copy_storage="never")
+    yield move(Start("stopped"), {"storage_map": {"$storage": "$fast"}})
+    yield move(Start("stopped"), {"host": "$target", "storage_map": {"no such": "$fast"}})
+    yield move(Start("stopped"), {"host": "$host", "storage": "$storage"}, copy_storage="always")
+    for state in ("running", "stopped"):
+        yield move(Start(state, shared=True), {"host": "$target", "name": "$new"})
+        yield move(Start(state), {"host": "$target", "network_map": {"$network": "$lan"}})
+        yield move(Start(state, snapshots=TREE[:1], shared=True))
+    yield move(Start("stopped"), {"host": "$host", "name": "$new"})
+    for encryption in ("required", "disabled"):
+        yield move(Start("running"), encryption=encryption)
+    yield move(Start("running"), bandwidth_bytes_per_second=1024**3, post_copy=True, auto_converge=True)
+    yield from refused_moves()
+
+
+def refused_moves() -> Iterator[Case]:
+    """Targets that are not there, or make no sense."""
+    for key in ("host", "storage", "cluster", "folder", "pool"):
+        yield move(Start("stopped"), {"host": "$target", key: "no such"})
+    yield move(Start("stopped"), {"host": "$target", "network_map": {"$network": "no such"}})
+    yield move(Start("running"), {"host": "$target", "storage": "no such"}, mode="cold", copy_storage="never")
+    yield move(Start("stopped"), {})
+    yield move(Start("stopped"), mode="cold", post_copy=True)
+    yield move(Start("stopped"), timeout_seconds=0)
+    yield Case(module="vm_migrate", options={"name": "$new", "target": {"host": "$target"}})
+
+
+CASES = [*power(), *snapshots(), *creation(), *comparison_and_removal(), *moves()]

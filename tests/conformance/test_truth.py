@@ -14,19 +14,21 @@ from tests.conformance.cases import CASES
 from tests.conformance.results import Results
 from tests.unit.harness import Result
 
-COMPARED = ("changed", "error", "before", "after", "differences")
+COMPARED = ("changed", "error", "before", "after", "differences", "reasons")
+KNOWN_LATER = ("outcome", "via", "encrypted", "downtime_seconds", "progress")
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_check_mode_tells_the_truth(bed: Bed, case: Case, results: Results) -> None:
-    words = bed.words() | {"new": bed.free_name()}
+    words = bed.words() | bed.road() | {"new": bed.free_name()}
+    moves = case.module == "vm_migrate"
     if case.start:
-        words["vm"] = bed.vm(case.start)
+        words["vm"] = bed.traveller(case.start) if moves else bed.vm(case.start)
     options = case.with_words(words)
     try:
         found = list(disagreements(bed, case, options))
     finally:
-        for name in {words.get("vm", words["new"]), words["new"]} if case.module == "vm" else ():
+        for name in {words.get("vm", words["new"]), words["new"]} if moves or case.module == "vm" else ():
             bed.forget(name)
     results.disagree(str(case), found)
     assert found == []
@@ -47,6 +49,9 @@ def disagreements(bed: Bed, case: Case, options: dict[str, Any]) -> list[str]:
         if one != other
     ]
     said += witnessed(bed, options, done)
+    if case.module == "vm_migrate" and case.start and not done["changed"]:
+        seen, known = bed.sightings(options["name"]), {bed.words()["host"]: case.start.state}
+        said += [f"the VM that was refused is {seen} for the witness"] if seen != known else []
     if case.action or "error" in done:
         return said
     with bed.watching() as writes:
@@ -68,7 +73,7 @@ def planned_steps(steps: list[Result]) -> list[Result]:
     planned, late = [], False
     for step in steps:
         if not late:
-            planned.append({key: value for key, value in step.items() if key != "outcome"})
+            planned.append({key: value for key, value in step.items() if key not in KNOWN_LATER})
         late = step.get("outcome") == "timeout"
     return planned
 
@@ -83,7 +88,11 @@ def witnessed(bed: Bed, options: dict[str, Any], done: Result) -> list[str]:
         seen: dict[str, Any] = {"exists": bed.exists(name)}
         claimed: dict[str, Any] = {"exists": bool(after)} if "after" in vm and vm["changed"] else {}
         if seen["exists"]:
-            readers: dict[str, Callable[[str], Any]] = {"state": bed.state, "snapshots": bed.snapshots}
+            readers: dict[str, Callable[[str], Any]] = {
+                "state": bed.state,
+                "snapshots": bed.snapshots,
+                "host": lambda name: ", ".join(bed.sightings(name)),
+            }
             seen |= {key: read(name) for key, read in readers.items() if key in after}
             claimed |= {key: after[key] for key in readers if key in after}
         said += [

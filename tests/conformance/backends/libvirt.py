@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ STATES = {
     "in shutdown": "changing",
 }
 POOL = Path("/var/lib/libvirt/images")
+POOLS = {"default": POOL, "shared": Path("/var/lib/libvirt/shared")}
 
 # A boot sector for a VM that dies at once: it writes "the guest has panicked" to the port of a pvpanic device
 # (0x505, https://www.qemu.org/docs/master/specs/pvpanic.html) and halts.
@@ -69,6 +71,7 @@ class LibvirtBed(Bed):
         self.hosts = tuple(name for name in self.lab.hosts if name != "fleet")
         self.conns = {host: libvirt.open(self.lab.hosts[host].unix_uri) for host in self.hosts}
         self.where: dict[str, str] = {}
+        self._numbers = count(1)
         for conn in self.conns.values():
             clear(conn)
 
@@ -81,11 +84,19 @@ class LibvirtBed(Bed):
 
     def vm(self, start: Start, host: str | None = None) -> str:
         host = host or self.hosts[0]
-        conn = self.conns[host]
-        kind = "panic" if start.state == "crashed" else start.kind.replace("agent", "guest")
-        name = f"{PREFIX}{kind}-{host}"
+        return self._prepared(start, host, f"{PREFIX}{kind_of(start)}-{host}")
+
+    def traveller(self, start: Start) -> str:
+        name = f"{PREFIX}move-{next(self._numbers)}-vm"
+        try:
+            return self._prepared(start, self.hosts[0], name)
+        finally:
+            del self.where[name]  # from now on it is where it is found
+
+    def _prepared(self, start: Start, host: str, name: str) -> str:
         self.where[name] = host
-        domain = self._domain(conn, name, kind)
+        pool = "shared" if start.shared else "default"
+        domain = self._domain(self.conns[host], name, kind_of(start), pool)
         for snapshot in domain.listAllSnapshots():
             snapshot.delete(0)
         self._run_or_stop(domain, start)
@@ -108,27 +119,28 @@ class LibvirtBed(Bed):
         if domain.isActive() and start.kind in ("guest", "agent"):
             self.lab.wait_for_agent(self.where[domain.name()], domain.name())
 
-    def _domain(self, conn: Any, name: str, kind: str) -> Any:
+    def _domain(self, conn: Any, name: str, kind: str, pool: str) -> Any:
         """Return the VM of a kind, made if it is not there."""
         try:
             return conn.lookupByName(name)
         except libvirt.libvirtError:
             pass
         host = self.where[name]
-        disk = POOL / f"{name}.qcow2"
-        self._disk(host, disk, kind)
+        disk = POOLS[pool] / f"{name}.qcow2"
+        self._disk(host, disk, kind, pool)
         xml = DOMAIN.format(
             name=name, memory=128 if kind == "guest" else 32, acpi="" if kind == "deaf" else "<acpi/>", disk=disk
         )
         return conn.defineXML(xml)
 
-    def _disk(self, host: str, disk: Path, kind: str) -> None:
-        pool = self.conns[host].storagePoolLookupByName("default")
-        pool.refresh()
+    def _disk(self, host: str, disk: Path, kind: str, pool: str) -> None:
+        conn = self.conns[host]
         if kind == "guest":
-            source = pool.storageVolLookupByName(self.lab.facts["guest"]["volume"])
+            images = conn.storagePoolLookupByName("default")
+            images.refresh()
+            source = images.storageVolLookupByName(self.lab.facts["guest"]["volume"])
             size = source.info()[1]
-            pool.createXMLFrom(VOLUME.format(name=disk.name, size=size), source, 0)
+            conn.storagePoolLookupByName(pool).createXMLFrom(VOLUME.format(name=disk.name, size=size), source, 0)
             return
         outside = self.lab.outside(host, str(disk))
         raw = outside.with_suffix(".raw")
@@ -139,8 +151,17 @@ class LibvirtBed(Bed):
     def exists(self, vm: str) -> bool:
         return any(vm in self.lab.virsh(host, "list", "--all", "--name").split("\n") for host in self.hosts)
 
+    def sightings(self, vm: str) -> dict[str, str]:
+        return {
+            host: self._state(vm, host)
+            for host in self.hosts
+            if vm in self.lab.virsh(host, "list", "--all", "--name").split("\n")
+        }
+
     def state(self, vm: str) -> str:
-        host = self._host(vm)
+        return self._state(vm, self._host(vm))
+
+    def _state(self, vm: str, host: str) -> str:
         state = STATES[self.lab.virsh(host, "domstate", vm)]
         saved = state == "stopped" and vm in self.lab.virsh(host, "list", "--all", "--with-managed-save", "--name")
         return "suspended" if saved else state
@@ -181,6 +202,9 @@ class LibvirtBed(Bed):
         image = self.lab.facts["guest"]["volume"]
         return {"host": self.hosts[0], "storage": "default", "volume": image, "network": "default"}
 
+    def road(self) -> dict[str, str]:
+        return {"target": self.hosts[1], "fast": "fast", "lan": "lan"}
+
     def volumes(self) -> set[str]:
         found = set()
         for conn in self.conns.values():
@@ -201,11 +225,15 @@ class LibvirtBed(Bed):
             clear(conn, vm)
 
     def _host(self, vm: str) -> str:
-        if vm not in self.where:
-            self.where[vm] = next(host for host in self.hosts if vm in self.lab.virsh(host, "list", "--all", "--name"))
-        return self.where[vm]
+        known = self.where.get(vm)
+        return known or next(host for host in self.hosts if vm in self.lab.virsh(host, "list", "--all", "--name"))
 
     def close(self) -> None:
         for conn in self.conns.values():
             clear(conn)
             conn.close()
+
+
+def kind_of(start: Start) -> str:
+    """Return what a VM boots: which kinds of guests there are, and one for who crashes."""
+    return "panic" if start.state == "crashed" else start.kind.replace("agent", "guest")

@@ -9,12 +9,12 @@ from itertools import count
 from typing import Any
 
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import PowerState, Snapshot
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import Nic, PowerState, Snapshot
 
 from tests.conformance.bed import PREFIX, Bed, Start
 from tests.unit.harness import keys_of
 from tests.unit.machines import Volume
-from tests.unit.memory import drivers_of
+from tests.unit.memory import drivers_of, new_mac
 from tests.unit.world import World
 
 
@@ -27,6 +27,10 @@ class MemoryBed(Bed):
     def __init__(self) -> None:
         self.world = World("kvm1", "kvm2")
         self.world.sites["kvm1"].volumes["default"]["image.qcow2"] = Volume(1024 * 1024, "an image")
+        self.world.share("shared")
+        self.world.sites["kvm1"].volumes["fast"] = {}
+        for site in self.world.sites.values():
+            site.networks = ("default", "lan")
         self.hosts = tuple(self.world.sites)
         self.drivers = drivers_of(self.world)
         self._numbers = count(1)
@@ -39,13 +43,21 @@ class MemoryBed(Bed):
 
     def vm(self, start: Start, host: str | None = None) -> str:
         name = f"{PREFIX}{next(self._numbers)}"
+        nics = [Nic(network="default", mac=new_mac())]
         machine = self.world.add(
-            name, host, start.state, cpus=1, deaf=start.kind == "empty", hears=start.kind != "deaf"
+            name, host, start.state, cpus=1, deaf=start.kind == "empty", hears=start.kind != "deaf", nics=nics
         )
+        if start.shared:
+            shared = self.world.sites[machine.host].volumes
+            shared["shared"][f"{name}.qcow2"] = shared["default"].pop(f"{name}.qcow2")
+            machine.drives[0].storage = "shared"
         machine.agent = start.kind == "agent"
         for snapshot in start.snapshots:
             self.world.snap(machine, snapshot)
         return name
+
+    def sightings(self, vm: str) -> dict[str, str]:
+        return {one.host: one.state.value for one in self.world.now() if one.name == vm}
 
     def exists(self, vm: str) -> bool:
         return any(machine.name == vm for machine in self.world.now())
@@ -70,6 +82,9 @@ class MemoryBed(Bed):
 
     def words(self) -> dict[str, str]:
         return {"host": "kvm1", "storage": "default", "volume": "image.qcow2", "network": "default"}
+
+    def road(self) -> dict[str, str]:
+        return {"target": "kvm2", "fast": "fast", "lan": "lan"}
 
     def volumes(self) -> set[str]:
         return {name for site in self.world.sites.values() for store in site.volumes.values() for name in store}

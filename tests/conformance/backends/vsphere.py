@@ -34,7 +34,7 @@ class VsphereBed(Bed):
     column = "vSphere vCenter"
     played_by = "govmomi's simulator with additions"
     layouts: ClassVar[tuple[Layout, ...]] = (
-        Layout(vms=0, standalone_hosts=0),
+        Layout(vms=0, standalone_hosts=0, datastores=2),
         Layout(vms=0, name="vcenter2", clusters=0),
     )
 
@@ -71,6 +71,10 @@ class VsphereBed(Bed):
         self.witnesses[host or self.hosts[0]].make(self._made[-1], start)
         return self._made[-1]
 
+    def sightings(self, vm: str) -> dict[str, str]:
+        found = [one.find(vm) for one in self.witnesses.values()]
+        return {one.runtime.host.name: STATES[one.runtime.powerState] for one in found if one}
+
     def exists(self, vm: str) -> bool:
         return any(one.find(vm) for one in self.witnesses.values())
 
@@ -100,6 +104,10 @@ class VsphereBed(Bed):
     def words(self) -> dict[str, str]:
         names = {"storage": "LocalDS_0", "volume": "images/guest.vmdk", "network": "VM Network"}
         return {"host": self.witnesses[self.hosts[0]].host.name, **names}
+
+    def road(self) -> dict[str, str]:
+        hosts = [host.name for host in self.witnesses[self.hosts[0]].place.host]
+        return {"target": hosts[1], "fast": "LocalDS_1", "lan": "DC0_DVPG0"} if len(hosts) > 1 else super().road()
 
     def volumes(self) -> set[str]:
         return {name for one in self.witnesses.values() for name in one.volumes()}
