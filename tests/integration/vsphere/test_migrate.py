@@ -113,6 +113,13 @@ def test_some_of_the_disks(bench: Bench) -> None:
     assert [file.partition("]")[0] for file in at(bench).files] == ["[LocalDS_0", "[LocalDS_0", "[DC0_C0_H0_local"]
 
 
+def test_the_others_of_the_disks(bench: Bench) -> None:
+    """One that is where disks are mapped to has arrived."""
+    add_disk(bench, "LocalDS_1")
+    target = {"storage": "DC0_C0_H0_local", "storage_map": {SHARED: "LocalDS_1"}}
+    assert moved(bench, name=VM, target=target)["vm"]["after"]["storage"] == ["LocalDS_1", "LocalDS_1"]
+
+
 def test_to_another_cluster(bench: Bench) -> None:
     """DRS chooses the host, which nobody knows before; the pool is one of the same path, else the root pool."""
     (vm,) = moved(bench, name=VM, target={"cluster": "DC0_C1"})["vms"]

@@ -98,6 +98,17 @@ def test_maps_and_a_new_name_at_another_vcenter(bench: Bench, other: Simulator, 
     assert {file.partition("]")[0] for file in found.files} == {"[LocalDS_1"}
 
 
+def test_to_a_cluster_of_another_vcenter(bench: Bench, other: Simulator, target: dict[str, Any]) -> None:
+    """DRS chooses no host there; each VM gets the one that has the most memory left."""
+    wanted = {key: value for key, value in target.items() if key != "host"} | {"cluster": "DC0_C0"}
+    names = [VM, "DC0_C0_RP0_VM1"]
+    planned = bench.run("vm_migrate", vms=names, target=wanted, check_mode=True)
+    result = bench.run("vm_migrate", vms=names, target=wanted)
+    assert result.get("error") is None
+    assert [vm["after"] for vm in result["vms"]] == [vm["after"] for vm in planned["vms"]]
+    assert {whereabouts(other.govc, f"/DC0/vm/new/{name}").host for name in names} == {"DC0_C0_H0", "DC0_C0_H1"}
+
+
 def test_everything_in_the_way_at_another_vcenter(bench: Bench, other: Simulator) -> None:
     """Its name is taken in the folder that it would come to, the host is in maintenance, a storage is not there."""
     other.control.maintenance("DC0_C0_H1", on=True)

@@ -65,12 +65,14 @@ TARGETS: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"storage_map": {"LocalDS_0": "nowhere"}}, "NotFound", ["nowhere", "LocalDS_1"]),
     ({"host": HERE, "storage": f"{THERE}_local"}, "NotFound", [f"{THERE}_local", HERE]),
     ({"network_map": {"DC0_DVPG0": "nowhere"}}, "NotFound", ["nowhere", "VM Network"]),
+    ({"storage_map": {"nowhere": "LocalDS_1"}}, "InvalidOption", ["storage_map", "nowhere"]),
+    ({"host": THERE, "network_map": {"nowhere": "VM Network"}}, "InvalidOption", ["network_map", "nowhere"]),
     ({"name": VM}, "AlreadyExists", [VM, "/DC0/vm"]),
     ({"name": "x" * 81}, "InvalidOption", ["80"]),
 ]
 
 
-@pytest.mark.parametrize("layout", [Layout(vms=13, datastores=2, local_datastores=True)], ids=["many VMs"])
+@pytest.mark.parametrize("layout", [Layout(vms=16, datastores=2, local_datastores=True)], ids=["many VMs"])
 def test_targets_that_lead_nowhere(bench: Bench) -> None:
     """One VM for each; the first that has nothing against it is not moved either."""
     targets = [{"host": THERE}, *(target for target, *_said in TARGETS)]

@@ -64,6 +64,7 @@ class Arrivals:
         if one.row is None:
             arrival.reasons.append(NotFound(f"{one.vm.name} is gone"))
             return
+        arrival.reasons += obstacles.in_maps(one, spec)
         router = Router(self._estate, self._ledger, one, spec, local=arrival.local)
         route = router.route()
         if router.place and router.place.folder:

@@ -3,18 +3,19 @@
 
 from __future__ import annotations
 
-from ...errors import CrossvirtError, InvalidOption, InvalidState, Unsupported
+from ...errors import CrossvirtError, InvalidState, Unsupported
 from ...model import MoveSpec
 from .departures import VsphereDeparture
-from .estate import Estate, Place, listed
+from .estate import Estate, Place
+from .ledger import Ledger
 from .placing import host_for, names, only_one, vm_folder
 
 
 class Destination:
     """One VM on its way; `reasons` collects what does not keep a place from being told."""
 
-    def __init__(self, estate: Estate, one: VsphereDeparture, spec: MoveSpec, *, local: bool) -> None:
-        self._estate, self._one, self._spec, self._local = estate, one, spec, local
+    def __init__(self, estate: Estate, ledger: Ledger, one: VsphereDeparture, spec: MoveSpec, *, local: bool) -> None:
+        self._estate, self._ledger, self._one, self._spec, self._local = estate, ledger, one, spec, local
         row = one.row or {}
         self.host: str | None = row.get("runtime.host") if local else None
         self.compute: str | None = estate.row(self.host).get("parent") if self.host else None
@@ -55,7 +56,7 @@ class Destination:
         return only_one(estate, named, into)
 
     def _host(self, compute: str) -> str | None:
-        """Return the host; None where DRS chooses one."""
+        """Return the host; None where DRS chooses one, which it does for a VM of this vCenter that is no template."""
         estate, name = self._estate, self._spec.host
         if not name and compute == self.compute:
             return self.host
@@ -65,10 +66,8 @@ class Destination:
                 self.reasons.append(InvalidState(reason))
             return host
         chosen = host_for(estate, compute, None)
-        if chosen is None and (self._one.vm.template or not self._local):
-            what = "a template" if self._local else "a VM of another vCenter"
-            fit = [estate.name(one) for one in estate.hosts(compute) if not estate.why_not(one)]
-            raise InvalidOption(f"target.host is needed, because DRS chooses none for {what}; there are {listed(fit)}")
+        if chosen is None and (self._one.vm.template or not self._local):  # RelocateSpec wants a host for these
+            return self._ledger.roomiest([one for one in estate.hosts(compute) if not estate.why_not(one)])
         return chosen
 
     def _folder(self, datacenter: str) -> str | None:

@@ -21,6 +21,7 @@ PATHS: Mapping[str, Collection[str]] = {
         "runtime.connectionState",
         "runtime.inMaintenanceMode",
         "summary.hardware.memorySize",
+        "summary.quickStats.overallMemoryUsage",
         "datastore",
         "network",
     ),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...driver import Operation
-from ...errors import CrossvirtError, PermissionDenied
+from ...errors import CrossvirtError, PermissionDenied, Unsupported
 from .departures import VM, Side
 from .estate import Estate
 from .faults import explained
@@ -57,6 +57,8 @@ class Check:
             return Verdict([self._begun])
         try:
             self._begun.result()
+        except Unsupported as error:  # that it cannot be checked does not mean that it cannot be done
+            return Verdict(warnings=[str(error)])
         except CrossvirtError as error:
             return Verdict([error])
         fit = [one for one in self._results if not one.error]

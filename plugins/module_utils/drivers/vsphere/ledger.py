@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left of datastores: names of folders, and room; what one creation takes, the next cannot have."""
+"""What is left of datastores and hosts: names of folders, and room; what one VM takes, the next cannot have."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import AlreadyExists, CapacityExceeded
+from .convert import MIB
 from .estate import Estate
 from .files import Image, Search, image_from, split
 
@@ -21,6 +22,7 @@ class Ledger:
         }
         self._mine: set[tuple[str, str]] = set()
         self._room: dict[str, int] = {}
+        self._memory: dict[str, int] = {}
 
     def take_folder(self, datastore: str, name: str) -> None:
         """Take the folder that vSphere will make; raises AlreadyExists."""
@@ -38,6 +40,19 @@ class Ledger:
         if left < 0:
             raise CapacityExceeded(f"storage {self._estate.name(datastore)} lacks {-left} bytes for {what}")
         self._room[datastore] = left
+
+    def roomiest(self, hosts: Iterable[str]) -> str:
+        """Return the host with the most free memory."""
+        return max(hosts, key=self._free_memory)
+
+    def take_memory(self, host: str, memory: int) -> None:
+        """Take memory of a host; none is refused, because hosts promise more than they have."""
+        self._memory[host] = self._memory.get(host, 0) + memory
+
+    def _free_memory(self, host: str) -> int:
+        row = self._estate.row(host)
+        used = int(row.get("summary.quickStats.overallMemoryUsage") or 0) * MIB
+        return int(row.get("summary.hardware.memorySize") or 0) - used - self._memory.get(host, 0)
 
     def image(self, datastore: str, volume: str) -> Image:
         """Return an image that was searched for; raises NotFound."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from ...errors import CapacityExceeded, CrossvirtError, InvalidState, Unsupported
+from ...errors import CapacityExceeded, CrossvirtError, InvalidOption, InvalidState, Unsupported
 from ...model import MoveSpec, PowerState
 from .departures import VsphereDeparture
 from .estate import Estate, Place
@@ -27,6 +27,20 @@ def in_words(one: VsphereDeparture, spec: MoveSpec) -> list[CrossvirtError]:
     elif spec.mode == "cold" and is_live(one):
         reasons.append(InvalidState(f"{vm.name} is {vm.state.value}, and mode cold moves only one that is off"))
     return reasons
+
+
+def in_maps(one: VsphereDeparture, spec: MoveSpec) -> Iterator[CrossvirtError]:
+    """Yield a reason for each storage and network that is mapped, and that the VM has on neither side."""
+    disks, networks = {disk.storage for disk in one.disks}, {nic.network for nic in one.vm.nics or ()}
+    for word, mapped, used, what in (
+        ("storage_map", spec.storage_map, disks, "disk"),
+        ("network_map", spec.network_map, networks, "NIC"),
+    ):
+        yield from (
+            InvalidOption(f"target.{word}: no {what} of {one.vm.name} is in {old!r}")
+            for old, new in mapped.items()
+            if not {old, new} & used
+        )
 
 
 def is_live(one: VsphereDeparture) -> bool:
@@ -68,8 +82,8 @@ def bound_to_host(device: Any, seen: list[str]) -> Iterator[str]:
     backing, kind = device.backing, kind_of(device)
     if kind in PASSED_THROUGH:
         yield f"{label}, a device of its host"
-    if not getattr(getattr(device, "connectable", None), "connected", False) or kind == "VirtualDisk":
-        return
+    if kind == "VirtualUSB" or not getattr(getattr(device, "connectable", None), "connected", False):
+        return  # which USB devices can be reached from another host, vSphere knows
     if is_of_host(backing):
         yield f"{label}, connected to {backing.deviceName} of its host"
     elif (store := getattr(backing, "datastore", None)) is not None and id_of(store) not in seen:

@@ -50,7 +50,7 @@ class Router:
 
     def route(self) -> Route | None:
         """Return the route; None where there are reasons against it."""
-        destination = Destination(self._estate, self._one, self._spec, local=self._local)
+        destination = Destination(self._estate, self._ledger, self._one, self._spec, local=self._local)
         self.place = place = self._try(destination.place)
         self.reasons += destination.reasons
         if place is None:
@@ -71,6 +71,8 @@ class Router:
             "networks": networks != self._plugged(),
         }
         self._take_room(before, stores, home if home != was else None)
+        if place.host and changed["host"]:
+            self._ledger.take_memory(place.host, self._one.vm.memory_bytes or 0)
         self._refuse_copies([disk for disk, _new in moved])
         return Route(
             place=place,
