@@ -142,9 +142,9 @@ async def apply(
 
 async def perform(run: Run, step: Step, observer: Observer, note: Note = unheard) -> None:
     """Submit one step and wait until it holds; after its deadline do what the step says instead, else raise Timeout."""
-    report = step.describe()
+    report, deadline = step.describe(), asyncio.timeout(step.timeout_seconds)
     try:
-        async with asyncio.timeout(step.timeout_seconds) as deadline:
+        async with deadline:
             if step.changes:
                 run.vm_id = await submit(run, step, report, note) or run.vm_id
             if step.leads_elsewhere and run.target:

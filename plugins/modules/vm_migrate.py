@@ -125,7 +125,7 @@ vms:
   elements: dict
   contains:
     name: {description: The VM's name., type: str, returned: when known}
-    id: {description: The VM's native identifier, where it is now., type: str, returned: when known}
+    id: {description: The VM's native identifier where it is now., type: str, returned: when known}
     uuid: {description: The VM's UUID., type: str, returned: when known}
     host: {description: The host that the VM is on., type: str, returned: when known}
     hypervisor: {description: "The connection's name, or its type and hosts.", type: str, returned: always}
@@ -137,7 +137,7 @@ vms:
       returned: always
       contains:
         action: {description: Always migrate., type: str, returned: always}
-        mode: {description: The way that was taken, V(live) or V(cold)., type: str, returned: always}
+        mode: {description: "The way it is moved, V(live) or V(cold).", type: str, returned: always}
         copied:
           description: The volumes that are made at the target, with C(storage), C(volume) and C(size_bytes).
           type: list

@@ -43,6 +43,7 @@ class Bed(ABC):
     played_by: ClassVar[str | None] = None  # what only behaves like the hypervisor that it names
     drivers: OpenDriver | None = None  # instead of the registry's
     hosts: tuple[str, ...]
+    patience_seconds: ClassVar[float] = 30  # how long one change may take
     labels: ClassVar[dict[str, list[str]]] = {"role": ["web", "x"], "n": ["1"]}  # what a VM can carry
     _names = 0
 

@@ -14,7 +14,7 @@ from tests.conformance.results import Results
 
 RESULTS = pytest.StashKey[Results]()
 PARTLY = pytest.StashKey[bool]()
-BACKENDS = ("memory", "libvirt", "libvirt-test", "vsphere", "vsphere-esx")
+BACKENDS = ("memory", "libvirt", "libvirt-test", "xen", "vsphere", "vsphere-esx")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -36,6 +36,10 @@ def bed_of(backend: str) -> Bed:
             from tests.conformance.backends.libvirt_test import LibvirtTestBed
 
             return LibvirtTestBed()
+        case "xen":
+            from tests.conformance.backends.xen import XenBed
+
+            return XenBed()
         case "vsphere":
             from tests.conformance.backends.vsphere import VsphereBed
 

@@ -19,7 +19,6 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import P
 from tests.conformance.bed import Bed, Start
 from tests.conformance.results import Results
 
-SECONDS = 30
 STARTS = ("running", "stopped", "paused", "suspended", "crashed")
 
 # Where each call works, and what the VM is then; None stays as it is.
@@ -54,14 +53,14 @@ def test_a_call_works_is_harmless_or_is_refused(bed: Bed, driver: Driver, method
     assert bed.state(vm) == state
     if not is_claimed(driver, method):
         with pytest.raises(Unsupported):
-            getattr(driver, method)(vm_id).result(SECONDS)
+            getattr(driver, method)(vm_id).result(bed.patience_seconds)
         assert bed.state(vm) == state
     elif state in allowed or state == goal:
-        assert getattr(driver, method)(vm_id).result(SECONDS) is None
+        assert getattr(driver, method)(vm_id).result(bed.patience_seconds) is None
         assert bed.state(vm) == (goal or state)
     else:
         with pytest.raises(InvalidState):
-            getattr(driver, method)(vm_id).result(SECONDS)
+            getattr(driver, method)(vm_id).result(bed.patience_seconds)
         assert bed.state(vm) == state
 
 
@@ -69,13 +68,13 @@ def test_a_guest_that_is_asked_goes_off(bed: Bed, driver: Driver) -> None:
     vm = bed.vm(Start("running", "guest"))
     seen = found(driver, vm, Part.LIMITS)
     assert driver.refuses(Capability.SHUTDOWN, seen) is None
-    driver.shutdown(seen.id).result(SECONDS)
-    deadline = time.monotonic() + SECONDS
+    driver.shutdown(seen.id).result(bed.patience_seconds)
+    deadline = time.monotonic() + bed.patience_seconds
     while bed.state(vm) != "stopped":
         assert time.monotonic() < deadline
         time.sleep(0.2)
     assert driver.get_vms([seen.id])[seen.id].state == "stopped"
-    driver.shutdown(seen.id).result(SECONDS)  # harmless now
+    driver.shutdown(seen.id).result(bed.patience_seconds)  # harmless now
 
 
 def test_a_guest_that_cannot_hear_is_refused_by_name(
@@ -92,10 +91,10 @@ def test_a_guest_that_cannot_hear_is_refused_by_name(
 
 
 @pytest.mark.parametrize("method", [*EFFECTS, "shutdown"])
-def test_an_unknown_vm_is_not_found(driver: Driver, method: str) -> None:
+def test_an_unknown_vm_is_not_found(bed: Bed, driver: Driver, method: str) -> None:
     expected: type[CrossvirtError] = NotFound if is_claimed(driver, method) else Unsupported
     with pytest.raises(expected):
-        getattr(driver, method)("00000000-0000-4000-8000-00000000dead").result(SECONDS)
+        getattr(driver, method)("00000000-0000-4000-8000-00000000dead").result(bed.patience_seconds)
 
 
 @pytest.mark.parametrize("state", STARTS)

@@ -10,7 +10,7 @@ from typing import Self
 from tests.lab.host import Host
 from tests.lab.witness import MUTE, run_state
 
-EVERY_SECONDS = 0.02
+EVERY_SECONDS = 0.05
 PATIENCE_SECONDS = 60  # a monitor may be mute for long where a network is cut
 
 Moment = tuple[float, dict[str, str]]

@@ -160,6 +160,6 @@ def test_tidying_up_is_a_step_though_nothing_else_changes() -> None:
 
 def test_several_reasons_are_one_error_of_the_first_ones_class() -> None:
     error = all_of([CapacityExceeded("too little memory"), AlreadyExists("name taken"), AlreadyExists("name taken")])
-    assert type(error) is CapacityExceeded
+    assert error.__class__ is CapacityExceeded
     assert str(error) == "too little memory; name taken"
     assert [one["error"] for one in error.facts["reasons"]] == ["CapacityExceeded", "AlreadyExists"]

@@ -10,11 +10,12 @@ import libvirt
 from tests.conformance.bed import PREFIX
 from tests.lab.commands import wait_until
 
-EVERYTHING = (
-    libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
-    | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
-    | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
-)
+SAVED, SNAPSHOTS = libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE, libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+EVERYTHING = {  # that a connection's driver has
+    "QEMU": SAVED | SNAPSHOTS | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM,
+    "TEST": SAVED | SNAPSHOTS,
+    "Xen": SAVED,
+}
 
 
 def freeze(domain: Any, state: str) -> None:
@@ -29,13 +30,12 @@ def freeze(domain: Any, state: str) -> None:
 
 def clear(conn: Any, prefix: str = PREFIX) -> None:
     """Remove the VMs and volumes of these tests, or those whose names begin so."""
-    flags = EVERYTHING if conn.getType() == "QEMU" else EVERYTHING & ~libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
     for domain in conn.listAllDomains():
         if domain.name().startswith(prefix):
             if domain.isActive():
                 domain.destroy()
             if domain.isPersistent():
-                domain.undefineFlags(flags)
+                domain.undefineFlags(EVERYTHING[conn.getType()])
     for pool in conn.listAllStoragePools():
         pool.refresh()
         for volume in pool.listAllVolumes():

@@ -20,7 +20,7 @@ from tests.integration.libvirt.traveller import DATA, NAME, SYSTEM, UUID, Travel
 from tests.lab import witness
 from tests.lab.run_states import RunStates
 
-BANDWIDTH = 20 * 1024 * 1024  # bytes per second: a move takes seconds, and is not over before it can be disturbed
+BANDWIDTH = 40 * 1024 * 1024  # bytes per second: a move takes seconds, and is not over before it can be disturbed
 VICTIMS = ("target_qemu", "target_libvirtd", "source_libvirtd", "network", "sigkill", "sigterm")
 DEAD_SECONDS = (0.2, 6.0)  # how long a victim that comes back stays away
 

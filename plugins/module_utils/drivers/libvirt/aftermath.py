@@ -54,7 +54,7 @@ def finish(source: Session | None, target: Session, record: MoveRecord) -> list[
     if source is not target:
         with source.translated(f"removing {domain.name()} from {source.host}"):
             forget(source, sighted(source, record.vm))
-    if left := remove(source, record.old):
+    if left := remove(source, (*record.scratch, *record.old)):
         return left
     with target.translated(f"ending the move of {domain.name()}"):
         write(lib, domain, None)
@@ -86,6 +86,7 @@ def take_back(source: Session, target: Session | None, record: MoveRecord) -> li
             if target is not source:
                 forget(target, there)
         left = remove(target, record.made)
+    left += remove(source, record.scratch)
     with source.translated(f"ending the move on {source.host}"):
         if here.active and not here.alive:
             here.domain.resume()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidState
 from ...model import Progress
+from .baggage import read_volume
 from .move_record import MoveRecord
 from .target_xml import Copy, at_target
-from .volumes import copy_xml
+from .volumes import disk_volume, file_volume, scratch_name
 
 if TYPE_CHECKING:
     from .moving import Moving
@@ -25,16 +26,30 @@ class ColdMove:
     def __init__(self, moving: Moving) -> None:
         self._moving, self._move = moving, moving.move
         self._lib = moving.source.libvirt
-        self._done = 0
+        self._done = self._total = 0
         self._begun = time.monotonic()
 
     def abort(self) -> None:
         """Nothing to do: the copying looks by itself whether it is to end."""
 
+    def melts(self, copy: Copy) -> bool:
+        """Say whether a disk builds on others, with which it is put together first."""
+        return copy.source.backing is not None
+
     def make(self, copy: Copy) -> None:
-        """Make the volume of one disk, for the file as it is, byte by byte."""
+        """Make the volume of one disk, for its file as it is, byte by byte."""
+        source = self._source(copy)
+        if self.melts(copy):
+            pool = source.storagePoolLookupByVolume()
+            source = pool.createXMLFrom(disk_volume(scratch_name(copy), copy), source, 0)
+        size = read_volume(copy.source.pool, source).physical
+        self._total += size
         pool = self._moving.target.conn.storagePoolLookupByName(copy.pool)
-        pool.createXML(copy_xml(copy, live=False), 0)
+        pool.createXML(file_volume(copy.name, size), 0)
+
+    def _source(self, copy: Copy, name: str | None = None) -> Any:
+        pool = self._moving.source.conn.storagePoolLookupByName(copy.source.pool)
+        return pool.storageVolLookupByName(name or copy.source.name)
 
     def run(self, domain: Any, record: MoveRecord) -> None:
         """Copy the files, define the VM at the target, and look whether it is the same."""
@@ -42,18 +57,19 @@ class ColdMove:
             self._stream(copy)
         self._moving.go_on()
         self._moving.check_claim(domain)
-        if domain.isActive():
+        if domain.isActive() or any(self._was_written(copy) for copy in self._move.changes.copies):
             raise InvalidState(f"{domain.name()} was started meanwhile")
         definition = self._move.departure.next or ""
         with self._moving.target.translated(f"defining {domain.name()} on {self._moving.target.host}"):
             self._moving.target.conn.defineXML(at_target(definition, self._move.changes, record))
 
+    def _was_written(self, copy: Copy) -> bool:
+        return read_volume(copy.source.pool, self._source(copy)).modified != copy.source.modified
+
     def _stream(self, copy: Copy) -> None:
         """Copy one file, holes as holes."""
         lib = self._lib
-        source = self._moving.source.conn.storagePoolLookupByName(copy.source.pool).storageVolLookupByName(
-            copy.source.name
-        )
+        source = self._source(copy, scratch_name(copy) if self.melts(copy) else None)
         target = self._moving.target.conn.storagePoolLookupByName(copy.pool).storageVolLookupByName(copy.name)
         down, up = self._moving.source.conn.newStream(0), self._moving.target.conn.newStream(0)
         source.download(down, 0, 0, lib.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
@@ -90,7 +106,7 @@ class ColdMove:
 
     def _tell(self, length: int) -> None:
         self._done += length
-        total = sum(copy.source.physical for copy in self._move.changes.copies)
+        total, limit = self._total, self._move.spec.bandwidth_bytes_per_second
         seconds = max(time.monotonic() - self._begun, 0.001)
         self._moving.heard(
             Progress(
@@ -101,10 +117,12 @@ class ColdMove:
                 seconds=round(seconds, 1),
             )
         )
+        if limit:
+            self._moving.aborted.wait(max(self._done / limit - seconds, 0))
 
     def outcome(self) -> dict[str, Any]:
-        """Return where the definition went through: this client."""
-        return {"via": "client"}
+        """Return how it went: all of it through this client."""
+        return {"via": "client", "encrypted": self._moving.source.sealed and self._moving.target.sealed}
 
 
 def send_all(stream: Any, piece: bytes) -> None:

@@ -15,7 +15,7 @@ from .job_progress import downtime_seconds, progress_from
 from .move_record import MoveRecord
 from .session import transport_of
 from .target_xml import Copy, at_target
-from .volumes import copy_xml
+from .volumes import disk_volume
 
 if TYPE_CHECKING:
     from .moving import Moving
@@ -69,7 +69,11 @@ class LiveMove:
     def make(self, copy: Copy) -> None:
         """Make the volume of one disk, empty, as the guest will see it."""
         pool = self._moving.target.conn.storagePoolLookupByName(copy.pool)
-        pool.createXML(copy_xml(copy, live=True), 0)
+        pool.createXML(disk_volume(copy.name, copy), 0)
+
+    def melts(self, _copy: Copy) -> bool:
+        """Nothing is put together in a volume of its own."""
+        return False
 
     def run(self, domain: Any, record: MoveRecord) -> None:
         """Move it by the first way that can be gone; raises libvirt's error of the last."""

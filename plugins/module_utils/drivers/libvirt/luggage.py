@@ -47,7 +47,7 @@ class Hold:
                     reasons += unsafe(departure, bag)
                     shared += [bag.path] if bag.path and not bag.is_medium else []
                     continue
-                copies.append(self._copy(departure, bag, spec, stays=stays))
+                copies.append(self._copy(departure, bag, spec))
             except CrossvirtError as error:
                 reasons.append(error)
         return not copies, copies, shared, reasons
@@ -76,7 +76,7 @@ class Hold:
                 raise InvalidState(f"{self._session.host} has not {below.path}, which disk {bag.dev} builds on")
         return True
 
-    def _copy(self, departure: LibvirtDeparture, bag: Baggage, spec: MoveSpec, *, stays: bool) -> Copy:
+    def _copy(self, departure: LibvirtDeparture, bag: Baggage, spec: MoveSpec) -> Copy:
         """Work out the copy of one disk; raises what stands in its way."""
         host, name = self._session.host, departure.vm.name
         if bag.is_medium:
@@ -92,10 +92,6 @@ class Hold:
         if bag.volume.encrypted or bag.format not in FILE_FORMATS:
             kind = "encrypted" if bag.volume.encrypted else f"of format {bag.format}"
             raise Unsupported(f"disk {bag.dev} of {name} is {kind} and cannot be copied")
-        if bag.volume.backing and not (departure.running or stays):
-            raise Unsupported(
-                f"disk {bag.dev} of {name} builds on {bag.volume.backing}, and only while it runs is all of it copied"
-            )
         pool = self._pools.choose(wanted(bag, spec) or bag.volume.pool)
         self._take_name(pool, bag.volume)
         if bag.needed_bytes > self._free[pool.name]:

@@ -31,7 +31,7 @@ class Place:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MoveRecord:
     """One move: `source` and `target` are UUIDs of hosts, `made` is removed at the target where the move is taken back,
-    `old` at the source where it is finished.
+    `old` at the source where it is finished, `scratch` at the source in any case.
 
     `awake` says that it ran, `held` that libvirt leaves it paused at the target: it goes on only when it is certain
     that it does not at the source.
@@ -49,13 +49,14 @@ class MoveRecord:
     autostart: bool = False
     made: tuple[Place, ...] = ()
     old: tuple[Place, ...] = ()
+    scratch: tuple[Place, ...] = ()
 
     def element(self) -> ET.Element:
         """Return it as it stands in a definition."""
         flags = {key: str(int(getattr(self, key))) for key in FLAGS}
         words = {key: getattr(self, key) for key in WORDS}
         root = ET.Element(f"{{{MOVE}}}move", words | flags)
-        for tag, places in (("made", self.made), ("old", self.old)):
+        for tag, places in (("made", self.made), ("old", self.old), ("scratch", self.scratch)):
             for place in places:
                 ET.SubElement(root, f"{{{MOVE}}}{tag}", pool=place.pool, volume=place.volume, modified=place.modified)
         return root
@@ -74,7 +75,7 @@ def record_in(definition: ET.Element) -> MoveRecord | None:
         )
 
     noted: dict[str, Any] = {key: root.get(key, "") for key in WORDS} | {key: root.get(key) == "1" for key in FLAGS}
-    return MoveRecord(**noted, made=places("made"), old=places("old"))
+    return MoveRecord(**noted, made=places("made"), old=places("old"), scratch=places("scratch"))
 
 
 def write(libvirt: Any, domain: Any, record: MoveRecord | None) -> None:

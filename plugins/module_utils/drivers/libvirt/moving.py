@@ -19,6 +19,7 @@ from .move_record import MoveRecord, Place, noted, write
 from .relocation import Relocation
 from .sightings import Fate, sighted
 from .target_xml import Copy
+from .volumes import scratch_name
 
 GRACE_SECONDS = 60  # a copy is taken back, and a host that died is noticed
 SETTLE_SECONDS = 30
@@ -67,7 +68,7 @@ class Moving:
                 return departure.vm.uuid
             self.go_on()
         if not move.stays:
-            shared_files.prove(self.source, self.target, move.shared)
+            shared_files.prove(self.source, self.target, move.shared, departure.vm.uuid)
         self.go_on()
         domain = departure.domain()
         record = self._record()
@@ -110,6 +111,7 @@ class Moving:
             autostart=departure.autostart,
             made=tuple(Place(copy.pool, copy.name) for copy in copies),
             old=tuple(Place(copy.source.pool, copy.source.name, copy.source.modified) for copy in copies),
+            scratch=tuple(Place(copy.source.pool, scratch_name(copy)) for copy in copies if self._way.melts(copy)),
         )
 
     def _make(self, copy: Copy) -> None:

@@ -63,7 +63,12 @@ def unable(
     if kind != target.kind:
         return [Unsupported(f"{name} is a VM of {kind}, and {target.host} runs those of {target.kind}")]
     if not departure.running:
-        return []
+        plain = [session.uri for session in (departure.session, target) if not session.sealed]
+        return [
+            Unsupported(f"encryption is required, and the connection {uri} is not encrypted")
+            for uri in plain
+            if spec.encryption == "required"
+        ]
     asked = {
         "bandwidth_bytes_per_second": spec.bandwidth_bytes_per_second,
         "post_copy": spec.post_copy,

@@ -18,7 +18,7 @@ from .move_record import MoveRecord, Place, write
 from .session import Session
 from .sightings import Fate
 from .target_xml import Copy, at_target
-from .volumes import copy_xml
+from .volumes import disk_volume
 
 if TYPE_CHECKING:
     from .moving import Moving
@@ -62,13 +62,17 @@ class Relocation:
         conn = self._moving.source.conn
         pool = conn.storagePoolLookupByName(copy.pool)
         if self._move.departure.running:
-            pool.createXML(copy_xml(copy, live=True), 0)
+            pool.createXML(disk_volume(copy.name, copy), 0)
             return
         source = conn.storagePoolLookupByName(copy.source.pool).storageVolLookupByName(copy.source.name)
-        pool.createXMLFrom(copy_xml(copy, live=True), source, 0)
+        pool.createXMLFrom(disk_volume(copy.name, copy), source, 0)
         size = pool.storageVolLookupByName(copy.name).info()[1]
         if size != copy.source.capacity:
             raise InvalidState(f"{copy.place} has {size} bytes and not {copy.source.capacity}")
+
+    def melts(self, _copy: Copy) -> bool:
+        """Nothing is put together in a volume of its own."""
+        return False
 
     def _mirror(self, domain: Any, copy: Copy) -> None:
         lib, limit = self._lib, self._move.spec.bandwidth_bytes_per_second

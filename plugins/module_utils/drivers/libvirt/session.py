@@ -206,6 +206,11 @@ class Session:
             return ""
         return found or ""
 
+    @property
+    def sealed(self) -> bool:
+        """Whether nobody can listen on the way to the daemon: it is encrypted, or stays on this machine."""
+        return "ssh" in transport_of(self.uri) or bool(self.conn.isSecure())
+
     def _alive(self) -> bool:
         conn = getattr(self, "conn", None)
         try:

@@ -15,14 +15,18 @@ from .storage import OF_FILES, Pool, Pools
 
 SEEN_SECONDS = 70  # NFS may show a folder as it was a minute ago
 LOOK_SECONDS = 0.5
+MARKED = ".crossvirt-"
 MARK = "<volume><name>{name}</name><capacity>0</capacity><target><format type='raw'/></target></volume>"
 
 
-def prove(source: Session, target: Session, paths: Collection[str]) -> None:
-    """Raise InvalidState for a folder or a device that is not the same one on both hosts; leaves nothing there."""
+def prove(source: Session, target: Session, paths: Collection[str], vm: str) -> None:
+    """Raise InvalidState for a folder or a device that is not the same one on both hosts; leaves nothing there.
+
+    Marks carry the uuid of the VM for which they are made, so that the next run removes one that was left.
+    """
     theirs, ours = Pools(source), Pools(target)
     for folder in sorted({path.rpartition("/")[0] for path in paths}):
-        probe = f"{folder}/.crossvirt-{uuid4()}"
+        probe = f"{folder}/{MARKED}{vm}-{uuid4()}"
         here, name = pool_of(theirs, probe)
         there, _name = pool_of(ours, probe)
         if not (here and there):
@@ -32,6 +36,9 @@ def prove(source: Session, target: Session, paths: Collection[str]) -> None:
                 if path.rpartition("/")[0] == folder:
                     compare_keys(path, source, here, target, there)
             continue
+        for volume in here.handle.listAllVolumes(0):
+            if volume.name().startswith(f"{MARKED}{vm}-"):
+                volume.delete(0)
         mark = here.handle.createXML(MARK.format(name=name), 0)
         try:
             if not seen(target, there.handle, name):

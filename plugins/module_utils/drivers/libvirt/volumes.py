@@ -8,15 +8,28 @@ from xml.etree import ElementTree as ET
 from .target_xml import Copy
 
 
-def copy_xml(copy: Copy, *, live: bool) -> str:
-    """Return the volume that a disk is copied into: live as the guest sees it, else byte by byte as its file is."""
+def disk_volume(name: str, copy: Copy) -> str:
+    """Return a volume for a disk as the guest sees it."""
+    return thin(name, copy.source.capacity, copy.format)
+
+
+def file_volume(name: str, size_bytes: int) -> str:
+    """Return a volume for a file of this size, whatever is in it."""
+    return thin(name, size_bytes, "raw")
+
+
+def scratch_name(copy: Copy) -> str:
+    """Return the name of the volume at the source in which a disk is put together with what it builds on."""
+    return f".crossvirt-{copy.name}"
+
+
+def thin(name: str, size_bytes: int, kind: str) -> str:
+    """Return a volume that takes no room yet."""
     root = ET.Element("volume")
-    ET.SubElement(root, "name").text = copy.name
-    size = copy.source.capacity if live else copy.source.physical
-    ET.SubElement(root, "capacity", unit="bytes").text = str(size)
+    ET.SubElement(root, "name").text = name
+    ET.SubElement(root, "capacity", unit="bytes").text = str(size_bytes)
     ET.SubElement(root, "allocation", unit="bytes").text = "0"
     target = ET.SubElement(root, "target")
-    kind = copy.format if live else "raw"
     ET.SubElement(target, "format", type=kind)
     if kind == "qcow2":
         ET.SubElement(target, "compat").text = "1.1"

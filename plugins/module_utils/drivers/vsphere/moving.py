@@ -65,7 +65,9 @@ class Moving:
         return id_of(there)
 
     def _relocate(self) -> Operation:
-        begin = lambda: self._vm.RelocateVM_Task(relocate_spec(self._move))  # noqa: E731
+        def begin() -> Any:
+            return self._vm.RelocateVM_Task(relocate_spec(self._move))
+
         return self._submitted(self._tasks.submit(self._doing, begin, self._vm, hear=self._hear))
 
     def _rename(self, vm: Any) -> Operation:
