@@ -319,7 +319,8 @@ class Move:
 
     `after` is what will be read of the VM then, by the fields of vm_migrate's results, `copied` are the volumes that
     will be made; `needed` is False for a VM that is there already, with nothing left to tidy up; `unforeseen` are
-    fields that the hypervisor itself settles, so that nobody knows them before.
+    fields that the hypervisor itself settles, so that nobody knows them before; `warnings` is what it says that is no
+    reason against the move.
     """
 
     spec: MoveSpec
@@ -328,6 +329,7 @@ class Move:
     copied: tuple[Volume, ...] = ()
     needed: bool = True
     unforeseen: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

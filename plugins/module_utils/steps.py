@@ -199,8 +199,9 @@ class Migrate(Step):
         return {"move": self.move}
 
     def details(self) -> Mapping[str, Any]:
-        """The way it goes, and what is copied."""
-        return {"mode": self.move.mode, "copied": self.move.copied}
+        """The way it goes, what is copied, and what the hypervisor warns of."""
+        warnings = {"warnings": self.move.warnings} if self.move.warnings else {}
+        return {"mode": self.move.mode, "copied": self.move.copied, **warnings}
 
 
 class Wait(Step):

@@ -143,6 +143,11 @@ vms:
           type: list
           elements: dict
           returned: always
+        warnings:
+          description: What the hypervisor says of the move that is no reason against it.
+          type: list
+          elements: str
+          returned: when there is any
         via:
           description: How the hosts are told, V(peer_to_peer) or V(client) (libvirt).
           type: str

@@ -38,8 +38,6 @@ class Moving:
         operation = self._operation
         first = self._first()
         operation.abort, operation.grace_seconds = self._abort, TAKE_BACK_SECONDS
-        if self._move.warnings:
-            operation.facts["warnings"] = list(self._move.warnings)
         if self._move.mode == "live" and (known := ENCRYPTED.get(obstacles.encryption_of(self._one))) is not None:
             operation.facts["encrypted"] = known
         start(operation, lambda: self._run(first))

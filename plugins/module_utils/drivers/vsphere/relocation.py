@@ -22,8 +22,7 @@ from .session import Session
 class VsphereMove(Move):
     """A move with what vSphere needs to carry it out: `plugs` are backings of NICs, None for one that is let be.
 
-    `thumbprint` is that of another vCenter, None where the VM stays in its own; `warnings` is what vSphere
-    says that is no reason against it.
+    `thumbprint` is that of another vCenter, None where the VM stays in its own.
     """
 
     one: VsphereDeparture = field(repr=False)
@@ -31,7 +30,6 @@ class VsphereMove(Move):
     route: Route = field(repr=False)
     plugs: tuple[Any, ...] = field(repr=False)
     thumbprint: str | None = None
-    warnings: tuple[str, ...] = ()
 
     @property
     def relocates(self) -> bool:

@@ -137,20 +137,27 @@ func (l *lab) planMoveCheck(j *job, vm ref, try func(*machine) ([]*destination, 
 		possible, reason := try(found)
 		results := []types.CheckResult{}
 		if possible == nil {
-			results = append(results, checked(vm, host, reason))
+			results = append(results, checked(found, host, reason))
 		}
 		for _, each := range possible {
-			results = append(results, checked(vm, &each.host.Self, each.reason))
+			results = append(results, checked(found, &each.host.Self, each.reason))
 		}
 		return types.ArrayOfCheckResult{CheckResult: results}, nil
 	}
 	return nil
 }
 
-func checked(vm ref, host *ref, reason fault) types.CheckResult {
-	result := types.CheckResult{Vm: &vm, Host: host}
+// checked is one result; whether a host can go back to a snapshot that was taken on another is documented as a warning.
+func checked(vm *machine, host *ref, reason fault) types.CheckResult {
+	result := types.CheckResult{Vm: &vm.Self, Host: host}
+	told := func(reason fault) []types.LocalizedMethodFault {
+		return []types.LocalizedMethodFault{{Fault: reason, LocalizedMessage: faultText(reason)}}
+	}
 	if reason != nil {
-		result.Error = []types.LocalizedMethodFault{{Fault: reason, LocalizedMessage: faultText(reason)}}
+		result.Error = told(reason)
+	}
+	if vm.Snapshot != nil && host != nil && *host != *vm.Runtime.Host {
+		result.Warning = told(new(types.SnapshotRevertIssue))
 	}
 	return result
 }
