@@ -13,33 +13,44 @@ import (
 	"github.com/vmware/govmomi/vim25/types"
 )
 
-// arrive makes the VM at the other vCenter, with what its disks hold, and starts it if it runs here.
-func (e *emigration) arrive(l *lab) fault {
-	task, err := e.folder.CreateVM(e.ctx, *e.describe(), object.NewResourcePool(e.client, e.pool), object.NewHostSystem(e.client, *e.spec.Host))
+// make makes the VM at the other vCenter, with what its disks hold.
+func (e *emigration) make(l *lab) (*object.VirtualMachine, error) {
+	pool, host := object.NewResourcePool(e.client, e.pool), object.NewHostSystem(e.client, *e.spec.Host)
+	task, err := e.folder.CreateVM(e.ctx, *e.describe(), pool, host)
 	if err != nil {
-		return faultOf(err)
+		return nil, err
 	}
 	info, err := task.WaitForResult(e.ctx)
 	if err != nil {
-		return faultOf(err)
+		return nil, err
 	}
 	made := object.NewVirtualMachine(e.client, info.Result.(ref))
-	err = e.fill(l, made)
-	if err == nil && powerIs(e.vm, poweredOn) == nil {
-		if task, err = made.PowerOn(e.ctx); err == nil {
-			err = task.Wait(e.ctx)
-		}
+	return made, e.fill(l, made)
+}
+
+// finish brings it into the state that the VM had.
+func (e *emigration) finish(made *object.VirtualMachine, running bool) error {
+	if e.vm.Config.Template {
+		return made.MarkAsTemplate(e.ctx)
 	}
-	if err == nil && e.vm.Config.Template {
-		err = made.MarkAsTemplate(e.ctx)
+	if !running {
+		return nil
 	}
+	task, err := made.PowerOn(e.ctx)
 	if err != nil {
-		if task, failure := made.Destroy(e.ctx); failure == nil {
-			task.Wait(e.ctx)
-		}
-		return faultOf(err)
+		return err
 	}
-	return nil
+	return task.Wait(e.ctx)
+}
+
+// takeBack removes it again, if it was made.
+func (e *emigration) takeBack(made *object.VirtualMachine) {
+	if made == nil {
+		return
+	}
+	if task, err := made.Destroy(e.ctx); err == nil {
+		task.Wait(e.ctx)
+	}
 }
 
 func faultOf(err error) fault {

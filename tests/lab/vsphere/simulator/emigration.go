@@ -33,7 +33,8 @@ type emigration struct {
 	folder *object.Folder
 }
 
-// planEmigration lets the VM appear at the other vCenter, and then go from here. Where the first fails it stays.
+// planEmigration makes the VM at the other vCenter, hands it over, and lets it go from here. It never runs at both; where
+// something fails it stays, as it was.
 func (l *lab) planEmigration(j *job, spec *types.VirtualMachineRelocateSpec) fault {
 	j.cancelable = true
 	j.check = func() fault {
@@ -49,11 +50,20 @@ func (l *lab) planEmigration(j *job, spec *types.VirtualMachineRelocateSpec) fau
 			return nil, reason
 		}
 		defer abroad.close()
-		if reason := abroad.arrive(l); reason != nil {
-			return nil, reason
-		}
-		if powerIs(j.vm, poweredOn) == nil {
+		running := powerIs(j.vm, poweredOn) == nil
+		made, err := abroad.make(l)
+		if err == nil && running {
 			l.inner("PowerOffVM_Task", &types.PowerOffVM_Task{This: j.vm.Self}, j.vm.Self)(ctx)
+		}
+		if err == nil {
+			err = abroad.finish(made, running)
+		}
+		if err != nil {
+			abroad.takeBack(made)
+			if running && powerIs(j.vm, poweredOff) == nil {
+				l.inner("PowerOnVM_Task", &types.PowerOnVM_Task{This: j.vm.Self}, j.vm.Self)(ctx)
+			}
+			return nil, faultOf(err)
 		}
 		l.inner("Destroy_Task", &types.Destroy_Task{This: j.vm.Self}, j.vm.Self)(ctx)
 		return nil, nil
