@@ -175,3 +175,22 @@ def test_a_cut_on_the_way_to_another_vcenter(bench: Bench, tmp_path: Path, drop:
         again = bench.run("vm_migrate", name=VM, target=target)
         assert (again.get("error"), again["changed"], other.govc.state(PATH)) == (None, at_home, ON)
         assert other.control.sessions() == []
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["told to stop", "killed"])
+@pytest.mark.parametrize("call", ["CheckRelocate_Task", "RelocateVM_Task", "ModifyListView"])
+def test_an_end_on_the_way_to_another_vcenter(bench: Bench, tmp_path: Path, call: str, how: signal.Signals) -> None:
+    """Whenever the module ends there is one VM, which runs; a second run brings it to where it was to be."""
+    with Simulator.start(Layout(name="vcenter2", seed="other", vms=0), log=tmp_path / "log") as other:
+        bench.control.delays(RelocateVM=1)
+        task = {"name": VM, "target": {"hypervisor": other.connection(), "host": HERE}}
+        process = bench.begin("vm_migrate", **task)
+        bench.wait_for_call(call)
+        process.popen.send_signal(how)
+        process.end()
+        again = bench.run("vm_migrate", **task)
+        assert again.get("error") is None, again
+        assert PATH not in bench.sim.govc.paths()
+        assert (other.govc.paths(), other.govc.state(PATH)) == ([PATH], ON)
+        for sim in (bench.sim, other):
+            assert sim.control.end_sessions() == 0 or how is signal.SIGKILL
