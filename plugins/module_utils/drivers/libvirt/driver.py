@@ -285,6 +285,8 @@ class LibvirtDriver(Driver):
 
     def migrate(self, vm_id: str, move: Move) -> Operation:
         """Move a VM as it was worked out."""
+        if reason := self.refuses(Capability.MIGRATE):
+            raise Unsupported(reason)
         if not isinstance(move, LibvirtMove):
             raise TypeError(f"{move} was not worked out by libvirt")
         return Moving(move).start()
