@@ -102,6 +102,10 @@ class Bed(ABC):
         """Return what cases call $target (another host), $fast (another storage) and $lan (another network there)."""
         return {"target": "elsewhere", "fast": "elsewhere", "lan": "elsewhere"}
 
+    def abroad(self) -> dict[str, str]:
+        """Return what `target` needs besides its connection, to name a place at the second of `hosts`."""
+        return {}
+
     @abstractmethod
     def volumes(self) -> set[str]:
         """Ask the witness for the names of all volumes of all hosts."""

@@ -12,6 +12,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import 
     AlreadyExists,
     CapacityExceeded,
     CrossvirtError,
+    InvalidOption,
     InvalidState,
     NotFound,
     Unsupported,
@@ -113,6 +114,7 @@ class Arrival:
     ) -> Iterator[CrossvirtError]:
         """Yield everything that stands in the way."""
         yield from self.of_state(state)
+        yield from self.of_maps(machine)
         yield from self.of_machine(machine)
         yield from self.of_names(machine, room)
         yield from self.of_networks(machine)
@@ -128,6 +130,14 @@ class Arrival:
             yield InvalidState(f"{self.name} is {state}, and its memory does not move with it")
         elif self.spec.mode == ("cold" if state in ACTIVE else "live"):
             yield InvalidState(f"{self.name} is {state}, and mode is {self.spec.mode}")
+
+    def of_maps(self, machine: Machine) -> Iterator[CrossvirtError]:
+        """Refuse to map what the VM does not have."""
+        used = {"storage": {one.storage for one in machine.drives}, "network": {one.network for one in machine.nics}}
+        for what, mapped in (("storage", self.spec.storage_map), ("network", self.spec.network_map)):
+            for old, new in mapped.items():
+                if not {old, new} & used[what]:
+                    yield InvalidOption(f"target.{what}_map: {self.name} has nothing in {old!r}")
 
     def of_machine(self, machine: Machine) -> Iterator[CrossvirtError]:
         """Refuse what the VM is, and what cannot be asked for here."""

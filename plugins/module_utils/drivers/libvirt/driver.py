@@ -38,7 +38,7 @@ from .moving import Moving
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
-from .session import AGENT_UNRESPONSIVE, Session, transport_of
+from .session import AGENT_UNRESPONSIVE, Session
 from .storage import Pools
 
 SNAPSHOTS = (Capability.CREATE_SNAPSHOT, Capability.REVERT_SNAPSHOT, Capability.DELETE_SNAPSHOT)
@@ -87,11 +87,7 @@ class LibvirtDriver(Driver):
             version = f"{number // 1_000_000}.{number // 1000 % 1000}.{number % 1000}"
             daemon = conn.getLibVersion()
             product = f"{self.session.kind} with libvirt {daemon // 1_000_000}.{daemon // 1000 % 1000}.{daemon % 1000}"
-            return About(product=product, version=version, host=self.host, encrypted=self.is_encrypted())
-
-    def is_encrypted(self) -> bool:
-        """Say whether the wire is encrypted; libvirt means its own TLS."""
-        return bool(self.session.conn.isEncrypted()) or "ssh" in transport_of(self.session.uri)
+            return About(product=product, version=version, host=self.host, encrypted=self.session.encrypted)
 
     def find_vms(self, wanted: Wanted, gather: Collection[Part] = ()) -> list[Vm]:
         """Read the fleet and keep what matches; labels are read before they can be matched."""
@@ -289,6 +285,8 @@ class LibvirtDriver(Driver):
 
     def migrate(self, vm_id: str, move: Move) -> Operation:
         """Move a VM as it was worked out."""
+        if reason := self.refuses(Capability.MIGRATE):
+            raise Unsupported(reason)
         if not isinstance(move, LibvirtMove):
             raise TypeError(f"{move} was not worked out by libvirt")
         return Moving(move).start()

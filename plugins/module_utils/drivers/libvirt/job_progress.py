@@ -3,12 +3,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from ...model import Progress
 
 NONE = 0  # virDomainJobType
+UNSUPPORTED_HERE = 84
+
+
+def has_job(libvirt: Any, domain: Any) -> bool:
+    """Say whether a job is at work on a VM; of one that comes in, libvirt says only that its source knows."""
+    try:
+        return bool(domain.jobInfo()[0] != NONE)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != UNSUPPORTED_HERE:
+            raise
+        return True
 
 
 def progress_from(stats: Mapping[str, Any], *, ended: bool = False) -> Progress | None:
@@ -26,6 +38,32 @@ def progress_from(stats: Mapping[str, Any], *, ended: bool = False) -> Progress 
         bytes_total=total,
         bytes_per_second=sum(rates) if rates else None,
         seconds=elapsed / 1000 if elapsed is not None else None,
+    )
+
+
+def being_copied(definition: ET.Element) -> list[str]:
+    """Return the disks of which a copy is made that is not complete yet."""
+    return [
+        target.get("dev", "")
+        for disk in definition.iterfind("devices/disk")
+        if (mirror := disk.find("mirror")) is not None
+        and mirror.get("ready") is None
+        and (target := disk.find("target")) is not None
+    ]
+
+
+def progress_of_copies(jobs: Sequence[Mapping[str, int]], seconds: float | None = None) -> Progress | None:
+    """Return how far copies of disks are together, by libvirt's block jobs; None where there is none."""
+    running = [job for job in jobs if job]
+    if not running:
+        return None
+    done, total = sum(job["cur"] for job in running), sum(job["end"] for job in running)
+    return Progress(
+        percent=round(100 * done / total, 1) if total else None,
+        bytes_done=done,
+        bytes_total=total,
+        bytes_per_second=int(done / seconds) if seconds else None,
+        seconds=round(seconds, 1) if seconds else None,
     )
 
 

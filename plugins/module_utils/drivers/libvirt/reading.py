@@ -14,11 +14,11 @@ from ...model import Guest, Part, PowerState, Progress, Vm
 from ...support.workers import side_by_side, start
 from . import convert, snapshot_kinds, snapshots
 from .disk_reading import DiskReader
-from .job_progress import progress_from
+from .job_progress import UNSUPPORTED_HERE, being_copied, has_job, progress_from, progress_of_copies
 from .removal import belongings
 from .session import NO_DOMAIN, NO_SUPPORT, WRONG_STATE, Session
 
-FROM_XML = {Part.LABELS, Part.CONFIG, Part.DISKS, Part.NICS, Part.GUEST, Part.LIMITS, Part.BELONGINGS}
+FROM_XML = {*Part} - {Part.SNAPSHOTS, Part.DISK_USERS}
 STATISTICS_SECONDS = 10  # a host with 24 running VMs answers in a quarter of a second
 AGENT_SECONDS = 5
 AT_ONCE = 8  # calls per VM that are under way at a time on one connection
@@ -127,7 +127,7 @@ class Reader:
 
     def _vm(self, domain: Any, numbers: dict[str, Any], *, saved: bool, transient: bool) -> Vm:
         state, reason = numbers["state.state"], numbers["state.reason"]
-        job = convert.needs_job(state, reason) and domain.jobInfo()[0] != self._libvirt.VIR_DOMAIN_JOB_NONE
+        job = convert.needs_job(state, reason) and has_job(self._libvirt, domain)
         uuid = domain.UUIDString()
         return Vm(
             name=domain.name(),
@@ -155,7 +155,7 @@ class Reader:
                 if disks:
                     changes["disks"] = disks.disks(vm.uuid, with_xml)
             if Part.PROGRESS in parts:
-                changes |= self._progress(row.domain, vm)
+                changes |= self._progress(row.domain, vm, with_xml)
             if Part.SNAPSHOTS in parts:
                 changes["snapshots"], ruled_out = snapshots.read(self._session, row.domain, vm)
                 if Part.LIMITS in parts:
@@ -166,14 +166,17 @@ class Reader:
                 return None
             raise self._session.ours(error, f"reading {vm.name}") from error
 
-    def _progress(self, domain: Any, vm: Vm) -> dict[str, Any]:
+    def _progress(self, domain: Any, vm: Vm, definition: ET.Element | None) -> dict[str, Any]:
         """Ask for the job of a VM that has a process: while there is one, somebody is changing it."""
         at_rest = {"progress": Progress()}
-        if vm.state in (PowerState.STOPPED, PowerState.SUSPENDED):
+        if definition is None or vm.state in (PowerState.STOPPED, PowerState.SUSPENDED):
             return at_rest
         try:
-            progress = progress_from(domain.jobStats(0))
+            copies = [domain.blockJobInfo(dev, 0) or {} for dev in being_copied(definition)]
+            progress = progress_from(domain.jobStats(0)) or progress_of_copies(copies)
         except self._libvirt.libvirtError as error:
+            if error.get_error_code() == UNSUPPORTED_HERE:  # it comes in, and only its source knows how far it is
+                return at_rest | {"state": PowerState.CHANGING}
             if error.get_error_code() not in (WRONG_STATE, NO_SUPPORT):  # it has ended since it was listed
                 raise
             return at_rest

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
 
 from ...errors import InvalidState
-from ...model import Progress
 from .aftermath import remove
 from .baggage import looked_up
 from .disks import paths_of
+from .job_progress import being_copied, progress_of_copies
 from .move_record import MoveRecord, Place, write
 from .session import Session
 from .sightings import Fate
@@ -90,50 +90,25 @@ class Relocation:
             jobs = [domain.blockJobInfo(copy.disk.dev, 0) or {} for copy in copies]
             if not all(jobs):
                 raise InvalidState(f"the copy of a disk of {domain.name()} has ended by itself")
-            done, total = sum(job["cur"] for job in jobs), sum(job["end"] for job in jobs)
-            self._tell(done, total)
-            if ready(domain, [copy.disk.dev for copy in copies]):
+            if progress := progress_of_copies(jobs, time.monotonic() - self._begun):
+                self._moving.heard(progress)
+            if not being_copied(ET.fromstring(domain.XMLDesc())):
                 return
             time.sleep(LOOK_SECONDS)
-
-    def _tell(self, done: int, total: int) -> None:
-        seconds = max(time.monotonic() - self._begun, 0.001)
-        self._moving.heard(
-            Progress(
-                percent=round(100 * done / total, 1) if total else None,
-                bytes_done=done,
-                bytes_total=total,
-                bytes_per_second=int(done / seconds),
-                seconds=round(seconds, 1),
-            )
-        )
 
     def outcome(self) -> dict[str, Any]:
         """Return nothing: there is only one way."""
         return {}
 
 
-def ready(domain: Any, devices: list[str]) -> bool:
-    """Say whether the copies of these disks are complete; libvirt notes that in the definition."""
-    root = ET.fromstring(domain.XMLDesc())
-    complete = {
-        target.get("dev")
-        for disk in root.iterfind("devices/disk")
-        if disk.find("mirror[@ready='yes']") is not None and (target := disk.find("target")) is not None
-    }
-    return set(devices) <= complete
-
-
-def is_copying(domain: Any) -> bool:
-    """Say whether a copy of a disk is under way that is not complete yet."""
-    root = ET.fromstring(domain.XMLDesc())
-    return any(mirror.get("ready") is None for mirror in root.iterfind("devices/disk/mirror"))
-
-
 def fate_of_disks(session: Session, record: MoveRecord) -> tuple[Fate, str]:
     """Return whether a relocation is under way; else the VM is whole where it is."""
     domain = session.conn.lookupByUUIDString(record.vm)
-    return (Fate.UNDER_WAY, "a disk is being copied") if is_copying(domain) else (Fate.STAYED, "")
+    return (
+        (Fate.UNDER_WAY, "a disk is being copied")
+        if being_copied(ET.fromstring(domain.XMLDesc()))
+        else (Fate.STAYED, "")
+    )
 
 
 def sort_out(session: Session, record: MoveRecord) -> list[str]:

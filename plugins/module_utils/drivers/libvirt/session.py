@@ -9,7 +9,7 @@ import shutil
 import signal
 import ssl
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache, cached_property
@@ -207,9 +207,23 @@ class Session:
         return found or ""
 
     @property
+    def encrypted(self) -> bool:
+        """Whether the way to the daemon is encrypted; libvirt means its own TLS."""
+        return "ssh" in transport_of(self.uri) or self._said_of_the_way(self.conn.isEncrypted, ("tls",))
+
+    @property
     def sealed(self) -> bool:
         """Whether nobody can listen on the way to the daemon: it is encrypted, or stays on this machine."""
-        return "ssh" in transport_of(self.uri) or bool(self.conn.isSecure())
+        return "ssh" in transport_of(self.uri) or self._said_of_the_way(self.conn.isSecure, ("tls", "unix"))
+
+    def _said_of_the_way(self, ask: Callable[[], int], transports: Collection[str]) -> bool:
+        """Return what libvirt says; where this connection's driver cannot, as that of Xen, its transport tells."""
+        try:
+            return bool(ask())
+        except self.libvirt.libvirtError as error:
+            if error.get_error_code() != NO_SUPPORT:
+                raise
+            return transport_of(self.uri) in transports
 
     def _alive(self) -> bool:
         conn = getattr(self, "conn", None)

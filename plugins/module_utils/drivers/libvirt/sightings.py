@@ -8,11 +8,13 @@ from enum import Enum
 from typing import Any
 
 from .convert import BY_A_JOB, PAUSED
-from .session import NO_DOMAIN, Session
+from .job_progress import has_job
+from .session import NO_DOMAIN, WRONG_STATE, Session
 
 RUNNING_STATES = (1, 2, 7)  # running, blocked, asleep by the guest's own wish
 NEVER_RAN = {2, 11}  # paused for an incoming migration, or still starting: no instruction was executed here
 BY_USER = 1
+LOOKS = 3
 
 
 class Fate(Enum):
@@ -66,24 +68,38 @@ NOBODY_ANSWERS = Sighting(answers=False)
 
 
 def sighted(session: Session | None, uuid: str) -> Sighting:
-    """Look for a VM on a host."""
+    """Look for a VM on a host; one that ends or goes while it is looked at is looked at again."""
     if session is None:
         return NOBODY_ANSWERS
     lib = session.libvirt
+    for _attempt in range(LOOKS):
+        try:
+            return seen(session, uuid)
+        except lib.libvirtError as error:
+            if error.get_error_code() not in (NO_DOMAIN, WRONG_STATE):
+                break
+    return NOBODY_ANSWERS
+
+
+def seen(session: Session, uuid: str) -> Sighting:
+    """Look once; raises libvirt's errors."""
+    lib = session.libvirt
     try:
         domain = session.conn.lookupByUUIDString(uuid)
-        active = bool(domain.isActive())
-        state, reason = domain.state()
-        return Sighting(
-            domain=domain,
-            state=state,
-            reason=reason,
-            active=active,
-            persistent=bool(domain.isPersistent()),
-            busy=active and domain.jobInfo()[0] != lib.VIR_DOMAIN_JOB_NONE,
-        )
     except lib.libvirtError as error:
-        return Sighting() if error.get_error_code() == NO_DOMAIN else NOBODY_ANSWERS
+        if error.get_error_code() != NO_DOMAIN:
+            raise
+        return Sighting()
+    active = bool(domain.isActive())
+    state, reason = domain.state()
+    return Sighting(
+        domain=domain,
+        state=state,
+        reason=reason,
+        active=active,
+        persistent=bool(domain.isPersistent()),
+        busy=active and has_job(lib, domain),
+    )
 
 
 def fate(source: Sighting, target: Sighting, *, held: bool, untouched: bool) -> tuple[Fate, str]:

@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
+from xml.etree import ElementTree as ET
 
 from ...errors import Busy, InvalidState
 from . import aftermath, relocation
@@ -59,12 +62,29 @@ class Unfinished:
             return relocation.sort_out(whole_at, self.record)
         if how is Fate.ARRIVED:
             return aftermath.finish(self.source, whole_at, self.record)
+        if domain.isActive() and self.record.live and self.record.made:
+            with whole_at.translated(f"looking after the disks of {domain.name()}"):
+                forget_exports(domain)
         return aftermath.take_back(whole_at, self.target, self.record)
 
     def _look_again(self, whole_at: Session) -> Fate:
         if self.record.source == self.record.target:
             return relocation.fate_of_disks(whole_at, self.record)[0]
         return aftermath.verdict(self.source, self.target, self.record)[0]
+
+
+def forget_exports(domain: Any) -> None:
+    """Have QEMU forget the far ends of disks that were being copied.
+
+    A libvirtd that dies at a bad moment does not know of them any more, and no later move would work: their names are
+    taken (seen with libvirt 9.0). What QEMU refuses, because there is no such thing or it is in use, is fine.
+    """
+    import libvirt_qemu
+
+    for target in ET.fromstring(domain.XMLDesc()).iterfind("devices/disk/target"):
+        for layer in ("format", "storage"):
+            order = {"execute": "blockdev-del", "arguments": {"node-name": f"migration-{target.get('dev')}-{layer}"}}
+            libvirt_qemu.qemuMonitorCommand(domain, json.dumps(order), 0)
 
 
 def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfinished | None:
@@ -75,7 +95,7 @@ def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfi
     record, here = departure.record, departure.session.host_uuid
     if record is None or here not in (record.source, record.target):
         return None  # somebody has moved it on by other means
-    known = {session.host_uuid: session for session in sessions}
+    known = {session.host_uuid: session for session in reversed(sessions)}  # its own before others to that host
     source, target = known.get(record.source), known.get(record.target)
     if record.source == record.target:
         how, why = relocation.fate_of_disks(departure.session, record)

@@ -25,7 +25,6 @@ from .departures import LibvirtDeparture
 from .drafts import Drafter
 from .driver import LibvirtDriver
 from .reading import AT_ONCE, Reader
-from .session import transport_of
 
 DOM0 = 0  # the id of the host itself, which libvirt lists among its VMs
 BEING_SHUT_DOWN = 4
@@ -77,10 +76,6 @@ class XenDriver(LibvirtDriver):
     def state_of(domain: Any) -> PowerState:
         """Return the state of one VM; changing as long as it is ending."""
         return PowerState.CHANGING if ends(domain, domain.state()[0]) else power.state_of(domain)
-
-    def is_encrypted(self) -> bool:
-        """Tell by the URI: the driver cannot say."""
-        return transport_of(self.session.uri) in ("tls", "ssh", "libssh", "libssh2")
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what Xen's driver lacks."""

@@ -234,6 +234,8 @@ class VsphereDriver(Driver):
         from .moving import Moving
         from .relocation import VsphereMove
 
+        if reason := self.refuses(Capability.MIGRATE):
+            raise Unsupported(reason)
         if not isinstance(move, VsphereMove):
             raise TypeError(f"{move} was not worked out by vsphere")
         return Moving(vm_id, move).begin()
