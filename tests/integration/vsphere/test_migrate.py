@@ -132,6 +132,17 @@ def test_to_another_cluster(bench: Bench) -> None:
     assert at(bench, f"/DC0/vm/{other}").pool == "DC0_C0_RP1"
 
 
+def test_hosts_of_a_cluster_that_do_not_fit(bench: Bench) -> None:
+    """vSphere checks all of them, and one that is fit is enough."""
+    moved(bench, name=VM, target={"cluster": "DC0_C1", "storage": "DC0_C1_H1_local"})
+    assert at(bench).host == "DC0_C1_H1"
+    add_disk(bench, SHARED)
+    apart = {"DC0_C1_H1_local": "DC0_C0_H1_local", SHARED: "DC0_C0_H0_local"}
+    words = ("checking the move", "CannotAccessVmDisk")
+    target = {"cluster": "DC0_C0", "storage_map": apart}
+    bench.refused("Unsupported", *words, module="vm_migrate", name=VM, target=target)
+
+
 def test_a_pool_of_choice(bench: Bench) -> None:
     before = at(bench)
     moved(bench, name=VM, target={"pool": "DC0_C0_RP2"})

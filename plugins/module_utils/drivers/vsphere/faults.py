@@ -56,11 +56,15 @@ FAULTS: dict[str, type[CrossvirtError]] = {
     "LicenseEntityNotFound": PermissionDenied,
     "NotEnoughLicenses": PermissionDenied,
     "Timedout": Timeout,
+    "CannotAccessVmComponent": Unsupported,
     "DisallowedOperationOnFailoverHost": Unsupported,
     "MethodNotFound": Unsupported,
+    "MigrationFault": Unsupported,
+    "NoCompatibleHost": Unsupported,
     "NotImplemented": Unsupported,
     "NotSupported": Unsupported,
     "SnapshotFault": Unsupported,
+    "VirtualHardwareCompatibilityIssue": Unsupported,
 }
 
 

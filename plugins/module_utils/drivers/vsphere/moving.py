@@ -8,7 +8,7 @@ from threading import Event
 from typing import Any
 
 from ...driver import Operation
-from ...errors import BackendError, ConnectionFailed
+from ...errors import AuthenticationFailed, BackendError, ConnectionFailed
 from ...model import Progress
 from ...support.workers import start
 from . import departures, obstacles, progress
@@ -54,6 +54,8 @@ class Moving:
             return None
         try:
             first.result()
+        except AuthenticationFailed:
+            raise
         except ConnectionFailed:
             if not self._found_again():
                 raise
@@ -113,7 +115,7 @@ class Moving:
         """Return a task that moves the VM and was not there before."""
         rows = read_some(self._session, VM, [self._id], {VM: progress.PATHS}).get(VM, {})
         task = progress.unfinished(self._session, rows).get(self._id, {})
-        is_ours = task.get("info.name") in progress.MOVES and task["id"] not in self._one.tasks
+        is_ours = task.get("info.descriptionId") in progress.MOVES and task["id"] not in self._one.tasks
         return str(task["id"]) if is_ours else None
 
     def _is_there(self) -> bool:

@@ -12,9 +12,9 @@ from .session import Session
 
 PATHS = ("recentTask",)
 TASK = "Task"
-TASK_PATHS = ("info.name", "info.state", "info.progress")
+TASK_PATHS = ("info.descriptionId", "info.state", "info.progress")
 UNFINISHED = ("queued", "running")
-MOVES = ("RelocateVM_Task", "MigrateVM_Task")  # TaskInfo.name
+MOVES = ("VirtualMachine.relocate", "VirtualMachine.migrate")  # TaskInfo.descriptionId
 
 
 def read(session: Session, vms: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
@@ -23,7 +23,7 @@ def read(session: Session, vms: Mapping[str, Row]) -> dict[str, dict[str, Any]]:
     for vm, task in unfinished(session, vms).items():
         told = task.get("info.progress")  # one that waits for its turn does not tell
         found[vm] = {"progress": Progress(percent=None if told is None else float(told))}
-        if task.get("info.name") in MOVES:
+        if task.get("info.descriptionId") in MOVES:
             found[vm]["state"] = PowerState.CHANGING
     return found
 
