@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 from tests.lab.commands import wait_until
 
@@ -22,7 +22,6 @@ ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent
 MODULES = "ansible_collections.crossvirt.lifecycle.plugins.modules"
 FOREIGN = ("CROSSVIRT_", "VMWARE_", "ANSIBLE_")
-PATIENCE_SECONDS = 120  # what takes longer hangs
 LINGER_SECONDS = 5
 
 Result = dict[str, Any]
@@ -31,8 +30,9 @@ Result = dict[str, Any]
 class Process:
     """A program in a session of its own, with a private folder for temporary files."""
 
-    def __init__(self, argv: list[str], place: Path, env: dict[str, str]) -> None:
+    def __init__(self, argv: list[str], place: Path, env: dict[str, str], patience_seconds: float) -> None:
         self.temporary = place / "tmp"
+        self.patience_seconds = patience_seconds
         self.seconds = 0.0
         begun = time.monotonic()
         self.popen = subprocess.Popen(
@@ -55,11 +55,11 @@ class Process:
 
     def end(self) -> tuple[int, str, str]:
         """Return exit status and both outputs; nothing is left of it, neither processes nor temporary files."""
-        self._reader.join(PATIENCE_SECONDS)
+        self._reader.join(self.patience_seconds)
         if self._reader.is_alive():
             os.killpg(self.popen.pid, signal.SIGKILL)
             self._reader.join()
-            raise AssertionError(f"{self.popen.args!r} had not ended after {PATIENCE_SECONDS} s: {self.printed}")
+            raise AssertionError(f"{self.popen.args!r} hangs after {self.patience_seconds} s: {self.printed}")
         assert list(self.temporary.iterdir()) == []
         wait_until(lambda: not self.processes(), "end of what a process has started", LINGER_SECONDS)
         return self.popen.returncode, *self.printed
@@ -101,6 +101,8 @@ class Played:
 class Bench(ABC):
     """Runs modules and programs of Ansible's with a connections file; everything they write is below `folder`."""
 
+    patience_seconds: ClassVar[float] = 120  # what takes longer hangs
+
     def __init__(self, folder: Path, connections_file: Path) -> None:
         self.folder, self.connections_file = folder, connections_file
         self._numbers = count()
@@ -113,7 +115,7 @@ class Bench(ABC):
         arguments = {"hypervisor": {"name": "lab"}, **options, "_ansible_check_mode": check_mode, "_ansible_diff": True}
         file = place / "arguments.json"
         file.write_text(json.dumps({"ANSIBLE_MODULE_ARGS": arguments}))
-        return Module([sys.executable, "-m", f"{MODULES}.{module}", str(file)], place, env)
+        return Module([sys.executable, "-m", f"{MODULES}.{module}", str(file)], place, env, self.patience_seconds)
 
     def run(self, module: str, /, **options: Any) -> Result:
         """Run a module to its end."""
@@ -147,7 +149,7 @@ class Bench(ABC):
     def command(self, program: str, *argv: str, environ: dict[str, str] | None = None) -> tuple[int, str, str]:
         """Run one of Ansible's programs."""
         place, env = self._place(environ)
-        return Process([str(Path(sys.executable).parent / program), *argv], place, env).end()
+        return Process([str(Path(sys.executable).parent / program), *argv], place, env, self.patience_seconds).end()
 
     def _place(self, environ: dict[str, str] | None) -> tuple[Path, dict[str, str]]:
         """Return a new folder, and an environment in which everything temporary goes into its `tmp`."""

@@ -9,8 +9,8 @@ from xml.etree import ElementTree as ET
 
 from .convert import attribute
 from .disks import MEDIA
-from .session import NO_SUPPORT, WRONG_STATE, Session
-from .storage import NO_VOLUME, Pool, Pools
+from .session import NO_SUPPORT, Session
+from .storage import NO_VOLUME, Pools, refresh
 
 FILE_FORMATS = ("raw", "qcow2")
 DEEPEST = 200  # libvirt itself follows a chain of files no further
@@ -114,18 +114,9 @@ def volume_at(session: Session, pools: Pools, path: str) -> Volume | None:
         return None
     handle = looked_up(session, pool.handle, name)
     if handle is None:
-        refresh(session, pool)
+        refresh(session, pool.handle)
         handle = looked_up(session, pool.handle, name)
     return read_volume(pool.name, handle) if handle else None
-
-
-def refresh(session: Session, pool: Pool) -> None:
-    """Have libvirt read a storage anew; while volumes are being made in it, it refuses."""
-    try:
-        pool.handle.refresh(0)
-    except session.libvirt.libvirtError as error:
-        if error.get_error_code() != WRONG_STATE:
-            raise
 
 
 def looked_up(session: Session, pool: Any, name: str) -> Any:

@@ -10,6 +10,7 @@ from ...errors import InvalidState
 from ...model import Progress
 from .baggage import read_volume
 from .move_record import MoveRecord
+from .storage import refresh
 from .target_xml import Copy, at_target
 from .volumes import disk_volume, file_volume, scratch_name
 
@@ -71,6 +72,7 @@ class ColdMove:
         lib = self._lib
         source = self._source(copy, scratch_name(copy) if self.melts(copy) else None)
         target = self._moving.target.conn.storagePoolLookupByName(copy.pool).storageVolLookupByName(copy.name)
+        before = self._done
         down, up = self._moving.source.conn.newStream(0), self._moving.target.conn.newStream(0)
         source.download(down, 0, 0, lib.VIR_STORAGE_VOL_DOWNLOAD_SPARSE_STREAM)
         target.upload(up, 0, 0, lib.VIR_STORAGE_VOL_UPLOAD_SPARSE_STREAM)
@@ -96,13 +98,13 @@ class ColdMove:
                 except lib.libvirtError:
                     continue
             raise
-        self._verify(copy, target)
+        self._verify(copy, target, self._done - before)
 
-    def _verify(self, copy: Copy, target: Any) -> None:
-        target.storagePoolLookupByVolume().refresh(0)
-        size = target.info()[1]
-        if size != copy.source.capacity:
-            raise InvalidState(f"{copy.place} has {size} bytes at the target and not {copy.source.capacity}")
+    def _verify(self, copy: Copy, target: Any, length: int) -> None:
+        arrived = read_volume(copy.pool, target).physical
+        if arrived != length:
+            raise InvalidState(f"{copy.place} has {arrived} bytes at the target and not {length}")
+        refresh(self._moving.target, target.storagePoolLookupByVolume())  # until then it counts as raw
 
     def _tell(self, length: int) -> None:
         self._done += length

@@ -11,10 +11,10 @@ from collections.abc import Collection, Iterator
 
 from ...errors import AlreadyExists, CapacityExceeded, CrossvirtError, InvalidOption, InvalidState, Unsupported
 from ...model import MoveSpec
-from .baggage import FILE_FORMATS, Baggage, Volume, refresh, volume_at
+from .baggage import FILE_FORMATS, Baggage, Volume, volume_at
 from .departures import LibvirtDeparture
 from .session import Session
-from .storage import Pool, Pools
+from .storage import Pool, Pools, refresh
 from .target_xml import Copy
 
 
@@ -113,7 +113,7 @@ class Hold:
         """Return the volume at a path, as its folder is now: libvirt knows what it has read or made itself."""
         pool = self._pools.named(self._pools.place(path)[0] or "")
         if pool and pool.storage.active and pool.name not in self._read_anew:
-            refresh(self._session, pool)
+            refresh(self._session, pool.handle)
             self._read_anew.add(pool.name)
         found = volume_at(self._session, self._pools, path)
         return None if found and (found.pool, found.name) in self._gone else found

@@ -12,7 +12,7 @@ from xml.etree import ElementTree as ET
 
 MOVE = "urn:crossvirt:move:1"
 PREFIX = "crossvirtmove"
-WORDS = ("token", "vm", "source", "source_name", "target", "target_name")
+WORDS = ("claim", "vm", "source", "source_name", "target", "target_name")
 FLAGS = ("live", "awake", "held", "autostart")
 
 
@@ -37,7 +37,7 @@ class MoveRecord:
     that it does not at the source.
     """
 
-    token: str
+    claim: str
     vm: str
     source: str
     source_name: str

@@ -34,7 +34,7 @@ class Moving:
         self.operation: Operation | None = None
         self.aborted = Event()
         self._way = way_of(move)(self)
-        self.token = str(uuid4())
+        self.claim = str(uuid4())
 
     def start(self) -> Operation:
         """Begin."""
@@ -62,7 +62,7 @@ class Moving:
         """Move it, and return its id; the error of a move that failed lists what could not be removed."""
         departure, move = self.move.departure, self.move
         if move.rest:
-            if left := move.rest.end(self.token):
+            if left := move.rest.end(self.claim):
                 self.facts["left_behind"] = left
             if move.ends:
                 return departure.vm.uuid
@@ -89,7 +89,7 @@ class Moving:
     def check_claim(self, domain: Any) -> None:
         """Raise Busy where somebody else has taken the move over."""
         record = noted(self.source.libvirt, domain)
-        if record is None or record.token != self.token:
+        if record is None or record.claim != self.claim:
             raise Busy(f"another task has begun to move {self.move.departure.vm.name}")
 
     def whole_at_source(self, record: MoveRecord) -> bool:
@@ -99,7 +99,7 @@ class Moving:
     def _record(self) -> MoveRecord:
         departure, copies = self.move.departure, self.move.changes.copies
         return MoveRecord(
-            token=self.token,
+            claim=self.claim,
             vm=departure.vm.uuid,
             source=self.source.host_uuid,
             source_name=self.source.host,

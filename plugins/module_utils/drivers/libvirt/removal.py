@@ -11,7 +11,7 @@ from ...errors import CrossvirtError, InvalidState
 from . import convert
 from .disks import MEDIA, source_of
 from .session import NO_SUPPORT, Session
-from .storage import NO_VOLUME, Pool, Pools
+from .storage import NO_VOLUME, Pool, Pools, refresh
 
 REFUSED_HERE = (NO_SUPPORT, 84)  # a driver without snapshots, or without checkpoints
 
@@ -90,7 +90,7 @@ def delete(session: Session, pool: Any, volume: str) -> None:
     """Delete one volume; one that is gone already is fine, one that the pool has not seen yet is looked for."""
     known = [one.name() for one in pool.listAllVolumes(0)]
     if volume not in known:
-        pool.refresh(0)
+        refresh(session, pool)
     try:
         pool.storageVolLookupByName(volume).delete(0)
     except session.libvirt.libvirtError as error:

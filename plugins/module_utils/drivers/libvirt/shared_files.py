@@ -11,7 +11,7 @@ from uuid import uuid4
 from ...errors import InvalidState
 from .baggage import looked_up
 from .session import Session
-from .storage import OF_FILES, Pool, Pools
+from .storage import OF_FILES, Pool, Pools, refresh
 
 SEEN_SECONDS = 70  # NFS may show a folder as it was a minute ago
 LOOK_SECONDS = 0.5
@@ -48,7 +48,7 @@ def prove(source: Session, target: Session, paths: Collection[str], vm: str) -> 
                 )
         finally:
             mark.delete(0)
-            there.handle.refresh(0)
+            refresh(target, there.handle)
 
 
 def compare_keys(path: str, source: Session, here: Pool, target: Session, there: Pool) -> None:
@@ -66,7 +66,7 @@ def seen(session: Session, pool: Any, name: str) -> bool:
     """Say whether a new file comes in sight."""
     deadline = time.monotonic() + SEEN_SECONDS
     while True:
-        pool.refresh(0)
+        refresh(session, pool)
         if looked_up(session, pool, name):
             return True
         if time.monotonic() > deadline:

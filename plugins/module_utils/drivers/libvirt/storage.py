@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,11 +11,13 @@ from xml.etree import ElementTree as ET
 
 from ...errors import InvalidOption, InvalidState, NotFound, Unsupported
 from ...model import Storage
-from .session import NO_SUPPORT, Session
+from .session import NO_SUPPORT, WRONG_STATE, Session
 
 OF_FILES = ("dir", "fs", "netfs")
 NO_VOLUME = 50
 RUNNING = 2  # virStoragePoolState
+BEING_FILLED = (1, WRONG_STATE)  # INTERNAL_ERROR: "has asynchronous jobs running"
+BUSY_SECONDS = (0.2, 0.4, 0.8, 1.6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +108,20 @@ class Pools:
         folder, _slash, name = path.rpartition("/")
         pool = next((pool for pool in self.all if pool.target and pool.target.rstrip("/") == folder), None)
         return (pool.name, name) if pool else (None, path)
+
+
+def refresh(session: Session, pool: Any) -> None:
+    """Have libvirt read a storage anew; as long as volumes are being filled in it, libvirt refuses that."""
+    for pause in (*BUSY_SECONDS, None):
+        try:
+            pool.refresh(0)
+        except session.libvirt.libvirtError as error:
+            if error.get_error_code() not in BEING_FILLED:
+                raise
+            if pause:
+                time.sleep(pause)
+        else:
+            return
 
 
 def listed(names: Any) -> str:

@@ -97,7 +97,8 @@ def change_nic(nic: ET.Element, plugs: Mapping[str, Plug]) -> None:
     if plug is None or old is None:
         return
     kept = {"portgroup": old.get("portgroup")} if old.get(plug.kind) == plug.name else {}
+    place = list(nic).index(old)
     drop(nic, "source", "target", "actual")
     nic.set("type", plug.kind)
     words = {plug.kind: plug.name, **{key: value for key, value in kept.items() if value}}
-    nic.insert(0, ET.Element("source", words))
+    nic.insert(place, ET.Element("source", words))

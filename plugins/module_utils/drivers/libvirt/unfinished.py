@@ -40,7 +40,7 @@ class Unfinished:
         where, places = doomed[self.fate]
         return {(place.pool, place.volume) for place in places} if where is session else set()
 
-    def end(self, token: str) -> list[str]:
+    def end(self, claim: str) -> list[str]:
         """Finish it or take it back, and return what could not be removed.
 
         Raises Busy where whoever began it is still at work, InvalidState where it is not as it was found before.
@@ -50,11 +50,11 @@ class Unfinished:
             raise InvalidState(f"the host where {self.record.vm} is whole does not answer")
         with whole_at.translated(f"taking over a move that {self.record.source_name} began"):
             domain = whole_at.conn.lookupByUUIDString(self.record.vm)
-            write(whole_at.libvirt, domain, replace(self.record, token=token))
+            write(whole_at.libvirt, domain, replace(self.record, claim=claim))
             time.sleep(CLAIM_SECONDS)
             now = noted(whole_at.libvirt, domain)
         how = self._look_again(whole_at)
-        if how is Fate.UNDER_WAY or now is None or now.token != token:
+        if how is Fate.UNDER_WAY or now is None or now.claim != claim:
             raise Busy(f"somebody else is moving {domain.name()}")
         if how is not self.fate:
             raise InvalidState(f"{domain.name()} is no more as it was found; run the task again")
