@@ -147,8 +147,9 @@ def move(start: Start, target: dict[str, Any] | None = None, **options: Any) -> 
 
 def moves() -> Iterator[Case]:
     """Every state in every mode, every way to treat storage, and VMs that are there already."""
-    for state, mode in product(STARTS, ("auto", "live", "cold")):
+    for state, mode in product(("running", "stopped", "paused", "suspended"), ("auto", "live", "cold")):
         yield move(Start(state), mode=mode)
+    yield move(Start("crashed"))
     for state, copy, shared in product(("running", "stopped"), ("auto", "always", "never"), (False, True)):
         if copy != "auto" or shared:
             yield move(Start(state, shared=shared), copy_storage=copy)

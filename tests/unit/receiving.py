@@ -133,7 +133,10 @@ class Arrival:
 
     def of_maps(self, machine: Machine) -> Iterator[CrossvirtError]:
         """Refuse to map what the VM does not have."""
-        used = {"storage": {one.storage for one in machine.drives}, "network": {one.network for one in machine.nics}}
+        used: dict[str, set[str | None]] = {
+            "storage": {one.storage for one in machine.drives},
+            "network": {one.network for one in machine.nics},
+        }
         for what, mapped in (("storage", self.spec.storage_map), ("network", self.spec.network_map)):
             for old, new in mapped.items():
                 if not {old, new} & used[what]:
