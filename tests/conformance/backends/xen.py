@@ -101,20 +101,22 @@ class XenBed(Bed):
         domain = self._domain(host, name, start)
         self._run_or_stop(domain, start)
         if start.state == "crashed":
-            self._wait(domain, lambda state, _active: state == libvirt.VIR_DOMAIN_CRASHED, "has crashed")
-        freeze(domain, start.state)
-        self._settle(domain)
+            self._wait(domain, lambda state, _active: state == libvirt.VIR_DOMAIN_SHUTOFF, "has crashed")
+        else:
+            freeze(domain, start.state)
+            self._settle(domain)
         return name
 
     def _run_or_stop(self, domain: Any, start: Start) -> None:
-        """Use a VM that runs as it is: booting a guest costs seconds."""
+        """Use a VM that runs, or that has crashed, as it is: booting a guest costs seconds."""
+        if start.state == "crashed" and domain.isActive():
+            return
         self._settle(domain)
         if domain.hasManagedSaveImage():
             domain.managedSaveRemove(0)
         if domain.state()[0] == libvirt.VIR_DOMAIN_PAUSED:
             domain.resume()
-        usable = libvirt.VIR_DOMAIN_CRASHED if start.state == "crashed" else libvirt.VIR_DOMAIN_RUNNING
-        if domain.isActive() and (start.state == "stopped" or domain.state()[0] != usable):
+        if domain.isActive() and (start.state == "stopped" or domain.state()[0] != libvirt.VIR_DOMAIN_RUNNING):
             domain.destroy()
             self._settle(domain)
         if not domain.isActive() and start.state != "stopped":

@@ -27,7 +27,8 @@ from .driver import LibvirtDriver
 from .reading import AT_ONCE, Reader
 
 DOM0 = 0  # the id of the host itself, which libvirt lists among its VMs
-BEING_SHUT_DOWN = 4
+BEING_SHUT_DOWN, CRASHED = 4, 6
+BY_CRASH = 3  # virDomainShutoffReason
 ENDING_SECONDS = 30
 PVH, PV = "xenpvh", ("xen", "linux")
 NO_RESET = "libvirt's driver for Xen has no reset; a VM can be restarted"
@@ -43,8 +44,9 @@ class XenReader(Reader):
 
     def _numbers(self, domain: Any) -> dict[str, Any]:
         numbers = super()._numbers(domain)
-        if numbers and ends(domain, numbers["state.state"]):
-            numbers |= {"state.state": BEING_SHUT_DOWN, "state.reason": 0}
+        if numbers and held(domain, numbers["state.state"]):
+            crashed = numbers["state.reason"] == BY_CRASH
+            numbers |= {"state.state": CRASHED if crashed else BEING_SHUT_DOWN, "state.reason": 0}
         return numbers
 
 
@@ -74,8 +76,11 @@ class XenDriver(LibvirtDriver):
 
     @staticmethod
     def state_of(domain: Any) -> PowerState:
-        """Return the state of one VM; changing as long as it is ending."""
-        return PowerState.CHANGING if ends(domain, domain.state()[0]) else power.state_of(domain)
+        """Return the state of one VM; changing as long as it is ending, crashed where it is kept for its coroner."""
+        state, reason = domain.state()
+        if held(domain, state):
+            return PowerState.CRASHED if reason == BY_CRASH else PowerState.CHANGING
+        return power.state_of(domain)
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what Xen's driver lacks."""
@@ -123,14 +128,14 @@ class XenDriver(LibvirtDriver):
         def and_see_it_end(domain: Any) -> None:
             call(domain)
             deadline = time.monotonic() + ENDING_SECONDS
-            while ends(domain, domain.state()[0]) and time.monotonic() < deadline:
+            while held(domain, domain.state()[0]) and time.monotonic() < deadline:
                 time.sleep(0.1)
 
         return super()._power(vm_id, doing, transition, and_see_it_end)
 
 
-def ends(domain: Any, state: int) -> bool:
-    """Say whether a VM that is off by its state still has to go: until then it cannot start, nor be stopped."""
+def held(domain: Any, state: int) -> bool:
+    """Say whether a VM that is off by its state is still there: it just ends, or has crashed and is preserved."""
     return state == convert.SHUTOFF and bool(domain.isActive())
 
 
