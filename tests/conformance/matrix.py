@@ -13,13 +13,14 @@ from pathlib import Path
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 
-from tests.conformance.results import KINDS, Results, load
+from tests.conformance.results import KINDS, Results, is_wanted, keep, load
 from tests.unit.contract_page import SECTIONS, words
 
 PAGE = Path(__file__).parents[2] / "docs" / "support-matrix.md"
 BACKENDS = {
     "libvirt": "libvirt QEMU/KVM",
     "libvirt-test": "libvirt test driver",
+    "xen": "libvirt Xen",
     "vsphere": "vSphere vCenter",
     "vsphere-esx": "vSphere ESXi",
 }
@@ -44,7 +45,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 def claims(backend: str) -> dict[str, bool]:
     """Return which capabilities the driver of a backend claims."""
-    driver = driver_class(backend.partition("-")[0])
+    driver = driver_class("libvirt" if backend == "xen" else backend.partition("-")[0])
     return {one.value: getattr(driver, one) is not getattr(Driver, one) for one in Capability}
 
 
@@ -53,9 +54,9 @@ def capabilities(results: dict[str, Results]) -> str:
     rows = []
     for row in SECTIONS["10. Capabilities"].rows:
         (name,) = words(row["capability"])
-        cells = [results[backend].refused.get(name, "yes" if claims(backend)[name] else "no") for backend in BACKENDS]
+        cells = [results[backend].refused.get(name, "yes" if claims(backend)[name] else "no") for backend in results]
         rows.append([f"`{name}`", row["meaning"], *cells])
-    return table(["capability", "meaning", *BACKENDS.values()], rows)
+    return table(["capability", "meaning", *(BACKENDS[backend] for backend in results)], rows)
 
 
 def parts(results: dict[str, Results]) -> Iterator[str]:
@@ -92,13 +93,14 @@ def counts(found: Results) -> list[int]:
 def main(arguments: Sequence[str]) -> int:
     """Exit status: 0, or 1 where the page is not current or nothing is known."""
     try:
-        page = "".join(parts({backend: load(backend) for backend in BACKENDS}))
+        page = "".join(parts({backend: load(backend) for backend in BACKENDS if is_wanted(backend)}))
     except FileNotFoundError as error:
         needed = " and ".join(f"`make conformance BACKEND={backend}`" for backend in BACKENDS)
         sys.stderr.write(f"matrix: {error.filename} is not there: run {needed} first\n")
         return 1
     if "--check" not in arguments:
         PAGE.write_text(page)
+        keep()
     elif PAGE.read_text() != page:
         sys.stderr.write(f"matrix: {PAGE.name} is not what the suite found: run `make matrix` and commit it\n")
         return 1

@@ -12,6 +12,8 @@ from pathlib import Path
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import About
 
 FOLDER = Path(__file__).parents[2] / ".build" / "results"
+KEPT = Path(__file__).parent / "kept"  # of backends that only full runs try: what the last one found
+FULL_RUNS = ("xen",)
 KINDS = ("passed", "refused as unsupported", "skipped", "failed")
 NAMES = re.compile(r"\S*conf-[\w.-]*\w|127\.[\d.]+:\d+")  # of the suite's own VMs, disks and endpoints
 
@@ -75,6 +77,21 @@ def path_of(backend: str) -> Path:
 
 def load(backend: str) -> Results:
     """Return the results of the last whole run; raises FileNotFoundError."""
-    kept = json.loads(path_of(backend).read_text())
+    path = path_of(backend)
+    kept = json.loads((path if path.exists() or backend not in FULL_RUNS else KEPT / path.name).read_text())
     kept |= {"outcomes": Counter(kept["outcomes"]), "refusing": set(kept["refusing"])}
     return Results(**kept)
+
+
+def is_wanted(backend: str) -> bool:
+    """Say whether the page is to tell of a backend: of one that only full runs try, once one has."""
+    path = path_of(backend)
+    return backend not in FULL_RUNS or path.exists() or (KEPT / path.name).exists()
+
+
+def keep() -> None:
+    """Keep what was found on backends that only full runs try."""
+    for backend in FULL_RUNS:
+        if (path := path_of(backend)).exists():
+            KEPT.mkdir(exist_ok=True)
+            (KEPT / path.name).write_text(path.read_text())
