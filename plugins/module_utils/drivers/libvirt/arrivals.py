@@ -4,14 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ...errors import AlreadyExists, CrossvirtError, InvalidState, all_of
+from ...errors import AlreadyExists, CrossvirtError, InvalidState, NotFound, all_of
 from ...model import Move, MoveSpec, PowerState
 from ...model import Volume as NamedVolume
-from .departures import LibvirtDeparture
+from .departures import LibvirtDeparture, one_departure
 from .disks import disks
 from .luggage import Hold
 from .prechecks import Surroundings
@@ -63,6 +63,8 @@ class Arrivals:
             return error
 
     def _worked_out(self, departure: LibvirtDeparture, spec: MoveSpec) -> LibvirtMove:
+        if departure.gone:
+            return self._came_before(departure, spec)
         rest = unfinished(departure, (departure.session, self._session, *self._sources))
         if rest and rest.whole_at is not departure.session:
             return self._finishing(departure, spec, rest)
@@ -107,6 +109,15 @@ class Arrivals:
         if name in self._here.names:
             return [AlreadyExists(f"{self._session.host} has another VM {name!r}")]
         return []
+
+    def _came_before(self, departure: LibvirtDeparture, spec: MoveSpec) -> LibvirtMove:
+        """Work out what is left to do for a VM that somebody else has just moved here."""
+        went_away = isinstance(departure.reasons[0], NotFound)
+        if not went_away or departure.vm.uuid not in self._here.domains or departure.session is self._session:
+            raise all_of(departure.reasons)
+        here = one_departure(self._session, self._pools, departure.vm)
+        move = self._worked_out(here, spec)
+        return replace(move, needed=True, after={"host": self._session.host} | move.after)
 
     def _finishing(self, departure: LibvirtDeparture, spec: MoveSpec, rest: Unfinished) -> LibvirtMove:
         """Work out the end of a move that has brought the VM here, seen from where it came."""

@@ -26,7 +26,8 @@ AT_ONCE = 8
 class LibvirtDeparture(Departure):
     """A VM about to move: `now` is the definition of the one that runs, `next` that of the next start.
 
-    Either is None where there is none; `definition` is what it has. `reasons` keep it from leaving in any way.
+    Either is None where there is none; `definition` is what it has. `reasons` keep it from leaving in any way. Both are
+    None of one that is `gone` since it was chosen.
     """
 
     session: Session = field(repr=False, compare=False)
@@ -36,6 +37,11 @@ class LibvirtDeparture(Departure):
     autostart: bool = False
     record: MoveRecord | None = None
     reasons: tuple[CrossvirtError, ...] = ()
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is here no more, or cannot be read; `reasons` say which."""
+        return self.now is None and self.next is None
 
     @property
     def running(self) -> bool:
@@ -80,7 +86,7 @@ def one_departure(session: Session, pools: Pools, vm: Vm) -> LibvirtDeparture:
                 reasons=tuple(reasons_to_stay(session, domain, departure, disks)),
             )
     except CrossvirtError as error:
-        return LibvirtDeparture(vm=vm, session=session, next="<domain/>", reasons=(error,))
+        return LibvirtDeparture(vm=vm, session=session, reasons=(error,))
 
 
 def reasons_to_stay(

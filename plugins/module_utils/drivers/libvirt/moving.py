@@ -61,12 +61,11 @@ class Moving:
     def run(self) -> str:
         """Move it, and return its id; the error of a move that failed lists what could not be removed."""
         departure, move = self.move.departure, self.move
-        if move.rest:
-            if left := move.rest.end(self.claim):
-                self.facts["left_behind"] = left
-            if move.ends:
-                return departure.vm.uuid
-            self.go_on()
+        if move.rest and (left := move.rest.end(self.claim)):
+            self.facts["left_behind"] = left
+        if move.ends:
+            return departure.vm.uuid
+        self.go_on()
         if not move.stays:
             shared_files.prove(self.source, self.target, move.shared, departure.vm.uuid)
         self.go_on()
