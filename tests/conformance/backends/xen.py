@@ -22,7 +22,7 @@ from tests.lab.xen.client import XenLab
 
 POOL = "/var/lib/libvirt/images"
 STATES = {"c": "crashed", "s": "changing", "d": "changing", "p": "paused"}  # xl's letters, the strongest first
-PATIENCE_SECONDS = 120  # everything here is emulated twice
+PATIENCE_SECONDS = 400  # everything here is emulated twice
 
 # By kind: memory in MiB, and what it boots. A kernel without its initramfs panics; a deaf guest does not obey.
 KERNEL = "<kernel>/lab/boot/vmlinuz</kernel>"
