@@ -110,6 +110,7 @@ class MemoryDriver(Driver):
 
     def list_hosts(self) -> list[Host]:
         """Return the host, or those of its pool."""
+        self._call("list_hosts")
         return [site.host() for site in self.world.sites.values() if site.identity == self.identity]
 
     def list_storage(self) -> list[Storage]:

@@ -323,7 +323,8 @@ def test_both_sides_are_asked_once_for_all() -> None:
     for number in range(20):
         world.add(f"vm{number:02}", "kvm1", "stopped")
     play(world, "vm_migrate", select={"host": "kvm1"}, **TO_KVM2, check_mode=True)
-    assert [world.calls.count(call) for call in ("find_vms", "depart", "receive", "get_vms")] == [2, 1, 1, 0]
+    asked = ("find_vms", "list_hosts", "depart", "receive", "get_vms")
+    assert [world.calls.count(call) for call in asked] == [2, 2, 1, 1, 0]
     assert len(move(world, select={"host": "kvm1"}, **TO_KVM2, per_host=20, parallel=20)["diff"]) == 20
     world.calls.clear()
     assert not play(world, "vm_migrate", vms=[f"vm{number:02}" for number in range(20)], **TO_KVM2)["changed"]

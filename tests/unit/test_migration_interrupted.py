@@ -94,6 +94,8 @@ def test_a_second_run_ends_what_was_interrupted(point: str, state: str, lost: st
     seen = [(host, state if said == "as it was" else said) for host, said in SEEN[point]]
     assert [(one["host"], one["state"]) for one in failed["vm"]["found"]] == seen
     assert all(one["name"] == "vm" for one in failed["vm"]["found"])
+    as_it_was = [host for host, said in seen if said == state] or [seen[0][0]]
+    assert failed["vm"]["host"] == failed["vm"]["after"]["host"] == as_it_was[0]
 
     writes = len(world.writes)
     predicted = play(world, "vm_migrate", hypervisor=home, check_mode=True, **connection)
