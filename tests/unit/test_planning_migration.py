@@ -147,6 +147,19 @@ def test_a_move_may_take_a_day_unless_it_is_said() -> None:
     assert step.timeout_seconds == 24 * 3600
 
 
+def test_what_nobody_knows_before_is_in_no_field() -> None:
+    move = Move(spec=MoveSpec(), after={"cluster": "east"}, unforeseen=("host",))
+    plan = plan_move(VM, move, params(target={"cluster": "east"}))
+    assert plan.after == {"name": "web1", "state": "running", "cluster": "east"}
+    assert plan.before.keys() == plan.view(VM).keys() == plan.after.keys()
+
+
+def test_warnings_are_told_with_the_step() -> None:
+    move = Move(spec=MoveSpec(), after={}, warnings=("its clock will jump",))
+    (step,) = plan_move(VM, move, params(target={"host": "kvm2"})).steps
+    assert step.describe()["warnings"] == ["its clock will jump"]
+
+
 def test_what_is_there_already_has_no_step() -> None:
     plan = plan_move(VM, Move(spec=MoveSpec(), after={"host": "kvm1"}, needed=False), params(target={"host": "kvm1"}))
     assert (plan.steps, plan.before) == ((), plan.after)
