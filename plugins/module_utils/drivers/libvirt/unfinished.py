@@ -12,11 +12,13 @@ from xml.etree import ElementTree as ET
 
 from ...errors import Busy, InvalidState
 from . import aftermath, relocation
+from .baggage import looked_up, read_volume
 from .departures import LibvirtDeparture
 from .move_record import MoveRecord, noted, write
 from .session import Session
 from .sightings import Fate
 
+COPY_SECONDS = 3  # in which a copy that somebody is making grows
 CLAIM_SECONDS = 1.5  # in which whoever wrote the note before us would see ours, or have begun
 
 
@@ -49,6 +51,8 @@ class Unfinished:
         if whole_at is None:
             raise InvalidState(f"the host where {self.record.vm} is whole does not answer")
         with whole_at.translated(f"taking over a move that {self.record.source_name} began"):
+            if not self.record.live and self._grows():
+                raise Busy(f"a move to {self.record.target_name} is still copying disks")
             domain = whole_at.conn.lookupByUUIDString(self.record.vm)
             write(whole_at.libvirt, domain, replace(self.record, claim=claim))
             time.sleep(CLAIM_SECONDS)
@@ -67,10 +71,29 @@ class Unfinished:
                 forget_exports(domain)
         return aftermath.take_back(whole_at, self.target, self.record)
 
+    def _grows(self) -> bool:
+        """Say whether what was made at the target still changes: copying a VM that is off is no job of libvirt's."""
+        if self.target is None or not self.record.made:
+            return False
+        before = made(self.target, self.record)
+        time.sleep(COPY_SECONDS)
+        return made(self.target, self.record) != before
+
     def _look_again(self, whole_at: Session) -> Fate:
         if self.record.source == self.record.target:
             return relocation.fate_of_disks(whole_at, self.record)[0]
         return aftermath.verdict(self.source, self.target, self.record)[0]
+
+
+def made(target: Session, record: MoveRecord) -> list[tuple[int, str]]:
+    """Return the room that each volume made for a move takes, and when it was written last."""
+    found = []
+    for place in record.made:
+        pool = target.conn.storagePoolLookupByName(place.pool)
+        if handle := looked_up(target, pool, place.volume):
+            volume = read_volume(place.pool, handle)
+            found.append((volume.allocation, volume.modified))
+    return found
 
 
 def forget_exports(domain: Any) -> None:
