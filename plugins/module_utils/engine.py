@@ -72,7 +72,7 @@ class Job:
     carry, `careful` says whether `select` without `max_vms` means one VM at most, `others` are the connections that a
     task leads to beside its own, `settle_seconds` is how long a VM may still be changing, `follows` says that one which
     goes away meanwhile counts as missing, `choose` picks the VM that is meant, `find_out` looks after the end for what
-    the answers leave open.
+    the answers leave open, `drivers` is the registry that is sent along with what the job needs.
     """
 
     plan: Callable[[Driver, Vm, Params], Plan] | None = None
@@ -86,6 +86,7 @@ class Job:
     follows: bool = False
     choose: Callable[[str, Sequence[Found], Params], Found] = only_one
     find_out: Callable[[Places, Sequence[Run]], Coroutine[Any, Any, None]] = nothing_more
+    drivers: OpenDriver = driver_class
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ class Module(AnsibleModule):
         raise SystemExit(1)
 
 
-def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, **rules: Any) -> None:
-    """Carry out a module that changes VMs."""
+def run_job(options: Options, job: Job, *, drivers: OpenDriver | None = None, **rules: Any) -> None:
+    """Carry out a module that changes VMs, with the job's drivers unless others are given."""
     spec = {"hypervisor": HYPERVISOR, **WHICH, **BULK, **options}
     module = Module(spec, mutually_exclusive=[ONE_OF], required_one_of=[ONE_OF], supports_check_mode=True, **rules)
     for key, least in (("parallel", 1), ("max_vms", 0), ("per_host", 1)):
@@ -56,7 +56,9 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver = driver_class, *
             module.no_log_values.update(other.secrets)
         params, check_mode = module.params, module.check_mode
         audience = Audience(module.warn, note)
-        return await change(connection, params, job, check_mode=check_mode, audience=audience, drivers=drivers)
+        return await change(
+            connection, params, job, check_mode=check_mode, audience=audience, drivers=drivers or job.drivers
+        )
 
     answer(module, results)
 

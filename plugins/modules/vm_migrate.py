@@ -200,6 +200,7 @@ error:
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils import migration, whereabouts
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import HYPERVISOR
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.engine import Job
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.movers import mover_class
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.planning.migration import (
     COPY_STORAGE,
     ENCRYPTION,
@@ -238,6 +239,7 @@ JOB = Job(
     follows=True,
     choose=migration.meant,
     find_out=whereabouts.find_out,
+    drivers=mover_class,
 )
 
 

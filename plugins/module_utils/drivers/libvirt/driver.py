@@ -28,13 +28,11 @@ from ...model import (
     Wanted,
 )
 from ...support import transitions
+from ...support.halves import half
 from ...support.transitions import Transition
 from . import convert, power, snapshot_kinds, snapshots
-from .arrivals import Arrivals, LibvirtMove
 from .building import CLEAN_UP_SECONDS, Building
-from .departures import LibvirtDeparture, depart
 from .drafts import Drafter, LibvirtDraft
-from .moving import Moving
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
@@ -274,19 +272,19 @@ class LibvirtDriver(Driver):
 
     def depart(self, vms: Sequence[Vm]) -> list[Departure]:
         """Return what a target must know of these VMs."""
-        return list(depart(self.session, vms))
+        departures: list[Departure] = half(__package__, "moves").leaving(self.session, vms)
+        return departures
 
     def receive(
         self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
     ) -> list[Move | CrossvirtError]:
         """Work out moves to this host, each in the room that those before it leave."""
-        known = Arrivals(self.session, [one.session for one in sources if isinstance(one, LibvirtDriver)])
-        return [known.receive(one, spec) for one, spec in arrivals if isinstance(one, LibvirtDeparture)]
+        moves: list[Move | CrossvirtError] = half(__package__, "moves").received(self.session, arrivals, sources)
+        return moves
 
     def migrate(self, vm_id: str, move: Move) -> Operation:
         """Move a VM as it was worked out."""
         if reason := self.refuses(Capability.MIGRATE):
             raise Unsupported(reason)
-        if not isinstance(move, LibvirtMove):
-            raise TypeError(f"{move} was not worked out by libvirt")
-        return Moving(move).start()
+        operation: Operation = half(__package__, "moves").begin(move)
+        return operation

@@ -7,21 +7,19 @@ Facts are of libvirt 9.0 with Xen 4.17, found by trying; https://libvirt.org/drv
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 from xml.etree import ElementTree as ET
 
 from ...driver import Capability, Operation
-from ...errors import CrossvirtError, InvalidState, Unsupported
-from ...model import Departure, PowerState, Vm
+from ...errors import InvalidState, Unsupported
+from ...model import PowerState, Vm
 from ...support import transitions
 from ...support.transitions import Transition
 from ...support.workers import side_by_side
 from . import convert, power
 from .definition import Machine
-from .departures import LibvirtDeparture
 from .drafts import Drafter
 from .driver import LibvirtDriver
 from .reading import AT_ONCE, Reader
@@ -90,11 +88,6 @@ class XenDriver(LibvirtDriver):
         """Return the reason why this is not there at all."""
         return str(self.refuses(capability))
 
-    def depart(self, vms: Sequence[Vm]) -> list[Departure]:
-        """Add what keeps VMs from leaving while they run."""
-        known = [one for one in super().depart(vms) if isinstance(one, LibvirtDeparture)]
-        return [replace(one, reasons=(*one.reasons, *why_it_stays(one))) if one.running else one for one in known]
-
     def start(self, vm_id: str) -> Operation:
         """Start what can boot."""
         return self._power(vm_id, "starting", transitions.START, start_what_can_boot)
@@ -148,22 +141,6 @@ def start_what_can_boot(domain: Any) -> None:
         ):
             raise InvalidState(f"{domain.name()} cannot boot: its definition has neither a bootloader nor a kernel")
     domain.create()
-
-
-def why_it_stays(departure: LibvirtDeparture) -> Iterator[CrossvirtError]:
-    """Return what keeps a VM that runs on its host."""
-    name = departure.vm.name
-    if departure.definition.findtext("os/type") in PV:
-        yield Unsupported(
-            f"{name} is a PV VM, and Xen moves one that runs only where it was built with shadow paging, which libvirt"
-            " does not tell: stop it first"
-        )
-    for disk in departure.disks:
-        if disk.path and disk.kind != "block" and not disk.is_medium and not disk.read_only:
-            yield Unsupported(
-                f"disk {disk.dev} of {name} is a file, of which each host has its own cache; a VM that runs moves only"
-                " with disks on devices that both hosts have, such as logical volumes: stop it first"
-            )
 
 
 def machine_from(capabilities: ET.Element) -> Machine:

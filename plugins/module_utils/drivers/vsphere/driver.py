@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from ...driver import Capability, Driver, Operation
 from ...errors import CrossvirtError, NotFound, Unsupported
@@ -30,15 +30,13 @@ from ...model import (
     Wanted,
 )
 from ...support import transitions
+from ...support.halves import half
 from ...support.transitions import Transition
 from . import snapshots
 from .asking import ask_to_shut_down
 from .reading import Reader
 from .session import Session
 from .tasks import Tasks
-
-if TYPE_CHECKING:
-    from .departures import Side
 
 NEEDS_VCENTER = (Capability.CLONE, Capability.MIGRATE)
 # Powering off takes a VM that runs and one that is suspended alike, and powering on one that is suspended or stopped.
@@ -209,36 +207,24 @@ class VsphereDriver(Driver):
         return Removal(self.session, self.tasks, vm_id, self.name(vm_id), remove).begin()
 
     @cached_property
-    def moves(self) -> Side:
+    def moves(self) -> Any:
         """This end of moves, whose tasks tell how far they are."""
-        from .departures import Side
-
-        return Side(self.session, Tasks(self.session, progress=True))
+        return half(__package__, "moves").Side(self.session, Tasks(self.session, progress=True))
 
     def depart(self, vms: Sequence[Vm]) -> list[Departure]:
         """Read all of them in one call, and what moves them already."""
-        from . import departures
-
-        return list(departures.read(self.moves, vms))
+        return list(half(__package__, "moves").read(self.moves, vms))
 
     def receive(
         self, arrivals: Sequence[tuple[Departure, MoveSpec]], sources: Sequence[Driver]
     ) -> list[Move | CrossvirtError]:
         """Work out moves within this vCenter, and from others; vSphere checks each of them, too."""
-        from .arrivals import Arrivals
-
-        return Arrivals(self.moves, self.reader).work_out(arrivals)
+        return list(half(__package__, "moves").Arrivals(self.moves, self.reader).work_out(arrivals))
 
     def migrate(self, vm_id: str, move: Move) -> Operation:
         """Move with one task of vSphere's."""
-        from .moving import Moving
-        from .relocation import VsphereMove
-
-        if reason := self.refuses(Capability.MIGRATE):
-            raise Unsupported(reason)
-        if not isinstance(move, VsphereMove):
-            raise TypeError(f"{move} was not worked out by vsphere")
-        return Moving(vm_id, move).begin()
+        operation: Operation = half(__package__, "moves").begin(vm_id, move)
+        return operation
 
     def vm(self, vm_id: str) -> Any:
         """Return vSphere's own object."""
