@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .apply import Run
 from .connection import Connection, settle_target
@@ -14,7 +14,7 @@ from .endpoints import Endpoint, Endpoints, Found, candidates_for, one_of
 from .errors import Ambiguous, CrossvirtError, InvalidOption, InvalidState, NotFound, Unsupported
 from .model import Departure, Move, MoveSpec, Ref, Vm
 from .places import Places
-from .planning.migration import plan_move, spec_from, what_is_read
+from .planning.migration import fitted, names_in_use, plan_move, spec_from, what_is_read
 from .selection import Entry, Params
 
 Outcome = Run | CrossvirtError
@@ -61,10 +61,12 @@ async def together(places: Places, chosen: Sequence[tuple[Found, Params]]) -> li
     """Plan the moves of all VMs that are there, in the order asked."""
     known: dict[str, Endpoint] = {}
     wishes = [await wish_or_reason(places, found, params, known) for found, params in chosen]
+    everybody = {name for found, _params in chosen for name in names_in_use(found.vm)}
     outcomes: dict[int, Outcome] = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, CrossvirtError)}
     for target in dict.fromkeys(wish.target for wish in wishes if isinstance(wish, Wish)):
         coming = {n: wish for n, wish in enumerate(wishes) if isinstance(wish, Wish) and wish.target is target}
-        moves = await worked_out(places, target, list(coming.values()))
+        fitting = [replace(wish, spec=fitted(wish.spec, wish.found.vm, everybody)) for wish in coming.values()]
+        moves = await worked_out(places, target, fitting)
         for (n, wish), move in zip(coming.items(), moves, strict=True):
             outcomes[n] = await planned(wish, move)
     return [outcomes[n] for n in range(len(chosen))]

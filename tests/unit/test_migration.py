@@ -127,6 +127,17 @@ def test_storages_networks_and_the_name_are_mapped() -> None:
     assert not play(world, "vm_migrate", uuid=only(world, "new").uuid, target=target)["changed"]
 
 
+def test_one_map_serves_vms_that_need_different_parts_of_it() -> None:
+    world = world_with(nics=[Nic(network="dmz", mac="52:54:00:00:00:01")])
+    world.add("bare", "kvm1", "stopped")
+    world.sites["kvm1"].networks, world.sites["kvm2"].networks = ("dmz",), ("lan",)
+    target = {"host": "kvm2", "network_map": {"dmz": "lan"}}
+    result = move(world, vms=["vm", "bare"], target=target)
+    assert [vm["after"].get("networks") for vm in result["vms"]] == [["lan"], None]
+    refused = play(world, "vm_migrate", name="bare", target={"host": "kvm1", "network_map": {"nowhere": "dmz"}})
+    assert (refused["error"], "nowhere" in refused["msg"]) == ("InvalidOption", True)
+
+
 def plug(world: World, network: str, **twin: str) -> None:
     """Give the VM a NIC in a network of its host, and another VM the same address."""
     nic = Nic(network=network, mac="52:54:00:00:00:01")

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InvalidOption
@@ -68,6 +69,22 @@ def fields_of(vm: Vm, keys: Collection[str]) -> Fields:
         "state": lambda: vm.state.value,
     }
     return {key: read[key]() if key in read else getattr(vm, key) for key in keys}
+
+
+def fitted(spec: MoveSpec, vm: Vm, everybody: Collection[str]) -> MoveSpec:
+    """Leave out of the maps what others of the task have and this VM has not; what nobody has stays, to be refused."""
+    used = names_in_use(vm)
+
+    def meant(mapped: dict[str, str]) -> dict[str, str]:
+        return {old: new for old, new in mapped.items() if {old, new} & used or not {old, new} & set(everybody)}
+
+    return replace(spec, storage_map=meant(spec.storage_map), network_map=meant(spec.network_map))
+
+
+def names_in_use(vm: Vm) -> set[str]:
+    """Return the storages and networks of a VM."""
+    names = {disk.storage for disk in vm.disks or ()} | {nic.network for nic in vm.nics or ()}
+    return {name for name in names if name}
 
 
 def what_is_read(_params: dict[str, Any]) -> tuple[Part, ...]:

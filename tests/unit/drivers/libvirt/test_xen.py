@@ -19,8 +19,9 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvir
 )
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.departures import LibvirtDeparture
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.drafts import volume_name
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.moves import why_it_stays
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.storage import volume_xml
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.xen import machine_from, why_it_stays
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.xen import machine_from
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import Unsupported
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import NicSpec, PowerState, Vm, VmSpec
 
