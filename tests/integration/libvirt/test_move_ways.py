@@ -135,7 +135,7 @@ def test_everything_in_the_way_is_named_at_once_and_nothing_written(bench: Bench
 
 def test_a_killed_task_is_simply_run_again(bench: Bench, mover: str) -> None:
     before = content(bench, "kvm1", POOL / f"{mover}.qcow2")
-    task = {"name": mover, "target": {"host": "kvm2"}}
+    task: dict[str, Any] = {"name": mover, "target": {"host": "kvm2"}}
     process = bench.begin("vm_migrate", **task, bandwidth_bytes_per_second=1_000_000)
     while not files(bench, "kvm2") and process.popen.poll() is None:
         pass

@@ -183,7 +183,7 @@ def test_an_end_on_the_way_to_another_vcenter(bench: Bench, tmp_path: Path, call
     """Whenever the module ends there is one VM, which runs; a second run brings it to where it was to be."""
     with Simulator.start(Layout(name="vcenter2", seed="other", vms=0), log=tmp_path / "log") as other:
         bench.control.delays(RelocateVM=1)
-        task = {"name": VM, "target": {"hypervisor": other.connection(), "host": HERE}}
+        task: dict[str, Any] = {"name": VM, "target": {"hypervisor": other.connection(), "host": HERE}}
         process = bench.begin("vm_migrate", **task)
         bench.wait_for_call(call)
         process.popen.send_signal(how)

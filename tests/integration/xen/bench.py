@@ -61,11 +61,6 @@ class Bench(bench.Bench):
             if any(line.split()[0] == NAME and not set("psc") & set(line.split()[4]) for line in lines)
         ]
 
-    def address(self) -> str:
-        """Return the traveller's address."""
-        said = self.lab.guest_exec(self.running()[0], NAME, "ip -o -4 addr show eth0")
-        return said.split("inet ")[1].split("/")[0]
-
     def create(self, host: str) -> None:
         """Boot it from a fresh copy of the image."""
         self.lab.hosts[host].inside("dd", f"if={IMAGE}", f"of={DISK}", "bs=1M", "conv=fsync")
