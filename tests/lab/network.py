@@ -66,8 +66,10 @@ def create_host(name: str, address: str) -> None:
     run("ip", "netns", "add", space)
     run("ip", "link", "add", space, "type", "veth", "peer", "name", "eth0", "netns", space)
     run("ip", "link", "set", space, "master", BRIDGE, "up")
+    # Else one cable in a hundred has a higher address than the guests' ports, and each guest that comes changes br0's.
+    mac = "02:00:" + ":".join(f"{int(part):02x}" for part in address.split("."))
     for command in (
-        "link add br0 type bridge",
+        f"link add br0 address {mac} type bridge",
         "link set eth0 master br0 up",
         "link set br0 up",
         "link set lo up",
