@@ -14,10 +14,13 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import libvirt
+
 from tests.integration.bench import Module, Result
 from tests.integration.libvirt.bench import Bench
 from tests.integration.libvirt.traveller import DATA, NAME, SYSTEM, UUID, Traveller
 from tests.lab import witness
+from tests.lab.commands import LabError
 from tests.lab.run_states import RunStates
 
 BANDWIDTH = 40 * 1024 * 1024  # bytes per second: a move takes seconds, and is not over before it can be disturbed
@@ -98,6 +101,16 @@ class Kills:
         chance = random.Random(seed)  # noqa: S311 - not a secret
         outcome = Outcome(victim, seed, self.seat, self.other, round(chance.random(), 3))
         begun = time.monotonic()
+        try:
+            self.carry_out(outcome, chance)
+        except (AssertionError, LabError, libvirt.libvirtError) as error:
+            outcome.wrong.append(f"{type(error).__name__}: {error}")
+        outcome.seconds = round(time.monotonic() - begun, 1)
+        self.go_on(outcome)
+        return outcome
+
+    def carry_out(self, outcome: Outcome, chance: random.Random) -> None:
+        """Do what `run` says."""
         written = self.traveller.written(self.seat)
         with RunStates([self.lab.hosts[name] for name in (self.seat, self.other)], NAME) as states:
             self.disturb(outcome, chance)
@@ -108,9 +121,6 @@ class Kills:
         if outcome.twice:
             outcome.wrong.append("it ran twice")
         self.compare(outcome, written)
-        outcome.seconds = round(time.monotonic() - begun, 1)
-        self.go_on(outcome)
-        return outcome
 
     def disturb(self, outcome: Outcome, chance: random.Random) -> None:
         """Kill at the point; where the move was faster than usual, the next one is tried, a bit earlier."""

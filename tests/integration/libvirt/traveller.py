@@ -18,6 +18,7 @@ from tests.lab import witness
 from tests.lab.client import Lab
 from tests.lab.commands import LabError, run, wait_until
 
+AGENT_SECONDS = 30
 NAME, UUID = "it-traveller", "c0ffee00-0000-4000-8000-00000000ca11"
 SYSTEM, DATA = f"{NAME}.qcow2", f"{NAME}-data.qcow2"
 DATA_BYTES, BLOCK, BLOCKS = 16 * 1024 * 1024, 4096, 256
@@ -105,11 +106,20 @@ class Traveller:
         self._system_hash = witness.disk_hash(self._folder(host) / SYSTEM)
 
     def written(self, host: str) -> int:
-        """Return the last number of which the guest knows that it is on the disk; -1 if there is none."""
-        try:
-            return int(self.lab.guest_exec(host, NAME, "/bin/cat", "/run/written") or -1)
-        except LabError:
-            return -1
+        """Return the last number of which the guest knows that it is on the disk; -1 if there is none.
+
+        Raises libvirt's error where the agent stays silent: one whose answer a move has cut off needs some seconds.
+        """
+        deadline = time.monotonic() + AGENT_SECONDS
+        while True:
+            try:
+                return int(self.lab.guest_exec(host, NAME, "/bin/cat", "/run/written") or -1)
+            except LabError:
+                return -1
+            except libvirt.libvirtError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
 
     def volumes(self, host: str) -> list[str]:
         """List the files on a host that are, or may be, its own."""
@@ -141,12 +151,13 @@ class Traveller:
 
     def alive(self, host: str) -> bool:
         """Whether the guest goes on writing."""
-        before = self.written(host)
-        deadline = time.monotonic() + 20
-        while time.monotonic() < deadline:
-            if self.written(host) > before:
-                return True
-            time.sleep(0.05)
+        with contextlib.suppress(libvirt.libvirtError):
+            before = self.written(host)
+            deadline = time.monotonic() + AGENT_SECONDS
+            while time.monotonic() < deadline:
+                if self.written(host) > before:
+                    return True
+                time.sleep(0.05)
         return False
 
     def _expected(self, last: int) -> bytes:
