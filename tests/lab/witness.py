@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.client import Lab
-from tests.lab.commands import run
+from tests.lab.commands import LabError, run
 from tests.lab.host import Host
 
 # For a VM's XML: a monitor of our own, below /run, which each host has for itself.
@@ -38,8 +38,10 @@ def copies(lab: Lab, name: str, uuid: str) -> dict[str, Copy]:
     """Look on every host; those without a trace of the VM are left out."""
     found = {}
     for host in lab.hosts.values():
-        known = uuid in lab.virsh(host.name, "list", "--all", "--uuid").split()
-        state = " ".join(lab.virsh(host.name, "domstate", "--reason", uuid).split()) if known else ""
+        state = ""
+        if uuid in lab.virsh(host.name, "list", "--all", "--uuid").split():
+            with contextlib.suppress(LabError):  # it went meanwhile
+                state = " ".join(lab.virsh(host.name, "domstate", "--reason", uuid).split())
         definition = (host.folder / f"etc/qemu/{name}.xml").exists()
         if copy := Copy(state, definition, tuple(processes(host, uuid))):
             found[host.name] = copy
