@@ -76,6 +76,12 @@ class Bench(bench.Bench):
             with contextlib.suppress(libvirt.libvirtError):
                 end(connection.lookupByName(NAME))
             connection.close()
+            self.clear(host.name)
+
+    def clear(self, host: str) -> None:
+        """End what Xen has of it and libvirt does not know: a libvirtd that died while it received leaves that."""
+        if NAME in self.lab.xl(host, "list"):
+            self.lab.xl(host, "destroy", NAME)
 
 
 def end(domain: Any) -> None:

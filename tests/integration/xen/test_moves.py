@@ -43,8 +43,10 @@ def test_a_libvirtd_that_dies_in_the_middle_leaves_one_vm_that_runs(traveller: B
     wait_for_xen2(traveller)
     traveller.lab.kill_libvirtd(victim)
     traveller.lab.start_libvirtd(victim)
-    result = moving.result()
-    assert len(traveller.running()) <= 1, result
+    assert moving.result()["error"] in ("BackendError", "InvalidState")
+    assert traveller.running() == ["xen1"]
+    assert traveller.lab.guest_exec("xen1", NAME, READ_MARKS, timeout_seconds=60) == MARKS
+    traveller.clear("xen2")  # as an administrator has to: what a dead libvirtd was receiving, its successor never sees
     again = traveller.run("vm_migrate", name=NAME, target={"host": "xen2"})
     assert "error" not in again, again["msg"]
     assert traveller.running() == ["xen2"]
