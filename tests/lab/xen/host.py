@@ -150,7 +150,7 @@ class XenHost:
     def stop_libvirtd(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End libvirtd only; after SIGKILL its files stay, as after a crash."""
         gone = "while pidof libvirtd; do sleep 0.1; done"
-        self.inside("sh", "-c", f"kill -{how.value} $(cat /run/libvirtd.pid) && {gone}")
+        self.inside("sh", "-c", f"touch /run/no-libvirtd; kill -{how.value} $(cat /run/libvirtd.pid) && {gone}")
 
     def answers(self) -> bool:
         """Whether libvirtd takes a connection."""

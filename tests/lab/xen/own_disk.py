@@ -43,7 +43,7 @@ def create(name: str, address: str, uuid: str, folder: Path, images: list[Path])
     root = folder / "lab"
     for below in ("boot", "images", "fast", "etc/libvirt", "etc/ssh"):
         (root / below).mkdir(parents=True)
-    for script in ("init", "libvirtd"):
+    for script in ("init", "libvirtd", "type"):
         shutil.copy(SOURCES / script, root)
     (root / "host").write_text(f"NAME={name}\nADDRESS={address}\n")
     (root / "etc/libvirt/libvirtd.conf").write_text(LIBVIRTD_CONF.format(uuid=uuid))
