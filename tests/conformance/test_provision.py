@@ -113,7 +113,8 @@ def test_a_name_that_is_taken_on_another_host_is_not_made_again(bed: Bed) -> Non
 def test_an_address_that_is_in_use_is_not_given_twice(bed: Bed, name: str) -> None:
     words = bed.words()
     nics = [{"network": words["network"], "mac": "52:54:00:c0:ff:ee"}]
-    make(bed, name, memory_bytes="32M", nics=nics)
+    given: dict[str, Any] = {"memory_bytes": "32M", "nics": nics, "storage": words["storage"]}
+    make(bed, name, **given)
     other = bed.free_name()
-    result = bed.run("vm", {"name": other, "host": words["host"], "memory_bytes": "32M", "nics": nics})
+    result = bed.run("vm", {"name": other, "host": words["host"], **given})
     assert (result["error"], bed.exists(other)) == ("AlreadyExists", False)

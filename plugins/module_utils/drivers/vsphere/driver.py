@@ -223,6 +223,8 @@ class VsphereDriver(Driver):
 
     def migrate(self, vm_id: str, move: Move) -> Operation:
         """Move with one task of vSphere's."""
+        if reason := self.refuses(Capability.MIGRATE):
+            raise Unsupported(reason)
         operation: Operation = half(__package__, "moves").begin(vm_id, move)
         return operation
 

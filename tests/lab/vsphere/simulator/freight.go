@@ -20,6 +20,13 @@ type freight struct {
 	stores  []ref // of its own files, and of each disk
 	renamed map[string]string
 	moves   []carriage
+	loads   []load
+}
+
+// load is the room that a disk gives back in one datastore and takes in another.
+type load struct {
+	from, to *simulator.Datastore
+	bytes    int64
 }
 
 // carriage is one file on the disk of this machine; a disk that others build on stays there as well.
@@ -65,6 +72,9 @@ func (l *lab) freightOf(vm *machine, spec *types.VirtualMachineRelocateSpec) (*f
 			}
 		}
 		f.stores = append(f.stores, to.Self)
+		if to != from {
+			f.loads = append(f.loads, load{from, to, disk.(*types.VirtualDisk).CapacityInKB * 1024})
+		}
 		for depth := 0; backing != nil && to != from; depth, backing = depth+1, backing.Parent {
 			name := vm.Name
 			if number > 0 || depth > 0 {
@@ -130,7 +140,11 @@ func (l *lab) storeOf(vm *machine, name string) *simulator.Datastore {
 }
 
 // deliver moves the files, and removes folders that are empty then.
-func (f *freight) deliver() {
+func (f *freight) deliver(ctx *simulator.Context) {
+	for _, each := range f.loads {
+		makeRoom(ctx, each.from, each.bytes)
+		makeRoom(ctx, each.to, -each.bytes)
+	}
 	for _, each := range f.moves {
 		os.MkdirAll(filepath.Dir(each.to), 0o700)
 		if each.keep {
@@ -140,6 +154,14 @@ func (f *freight) deliver() {
 		}
 		os.Remove(filepath.Dir(each.from))
 	}
+}
+
+// makeRoom counts as the simulator does when it makes and destroys disks: by their capacity.
+func makeRoom(ctx *simulator.Context, store *simulator.Datastore, bytes int64) {
+	ctx.WithLock(store, func() {
+		store.Summary.FreeSpace += bytes
+		store.Info.GetDatastoreInfo().FreeSpace = store.Summary.FreeSpace
+	})
 }
 
 // readdress writes a configuration anew: of a VM, or as one of its snapshots holds it.
@@ -198,7 +220,7 @@ func (l *lab) relocateFiles(ctx *simulator.Context, vm *machine, f *freight) fau
 		return &types.SystemError{Reason: err.Error()}
 	}
 	f.readdress(config, at)
-	f.deliver()
+	f.deliver(ctx)
 	for _, entity := range snapshotsOf(vm) {
 		snapshot, recorded := l.registry().Get(entity).(*simulator.VirtualMachineSnapshot), types.VirtualMachineConfigInfo{}
 		if copyOf(snapshot.Config, &recorded) == nil {
