@@ -39,6 +39,7 @@ class Results:
         """Count one test; one that proved a refusal counts as such."""
         self.outcomes[KINDS[1] if test in self.refusing and outcome == "passed" else outcome] += 1
         if outcome == "skipped":
+            reason = NAMES.sub("X", reason)
             self.impossible[reason] = self.impossible.get(reason, 0) + 1
 
     def refuse(self, test: str, what: str, reason: str) -> None:

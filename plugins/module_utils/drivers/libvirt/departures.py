@@ -97,7 +97,7 @@ def reasons_to_stay(
     reasons: list[CrossvirtError] = []
     for kind, listing in (("snapshots", domain.listAllSnapshots), ("checkpoints", domain.listAllCheckpoints)):
         if found := names(lib, listing):
-            reasons.append(InvalidState(f"{vm.name} has {kind}, and libvirt moves none: {', '.join(found)}"))
+            reasons.append(InvalidState(f"{vm.name} has {kind}, and libvirt moves none: {', '.join(sorted(found))}"))
     if domain.hasManagedSaveImage():
         reasons.append(InvalidState(f"{vm.name} is suspended; its saved memory does not move with it: resume it first"))
     if vm.state is PowerState.CRASHED:
