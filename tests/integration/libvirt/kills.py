@@ -65,7 +65,7 @@ class Kills:
     def begin(self, target: str) -> Module:
         """Start the task."""
         return self.bench.begin(
-            "vm_migrate", uuid=UUID, target={"host": target}, bandwidth_bytes_per_second=BANDWIDTH, timeout_seconds=90
+            "vm_migrate", uuid=UUID, target={"host": target}, bandwidth_bytes_per_second=BANDWIDTH, timeout_seconds=45
         )
 
     def learn(self) -> None:

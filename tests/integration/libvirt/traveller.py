@@ -42,7 +42,7 @@ XML = """
 WRITER = (
     "n={first}; while :; do printf '%04095d\\n' $n |"
     f" dd of=/dev/vdb bs={BLOCK} seek=$((n % {BLOCKS})) conv=notrunc,fsync 2>/dev/null;"
-    " echo $n > /run/written; n=$((n + 1)); sleep 0.2; done"
+    " echo $n > /run/written; n=$((n + 1)); sleep 0.5; done"
 )
 
 
