@@ -69,7 +69,8 @@ fi
 # After the other lab: four machines at once are too many for most.
 if [ -n "${FULL:-}" ]; then
   [ -z "$lab" ] || make --no-print-directory lab-down
-  lab= xen=0
+  lab=""
+  xen=0
   tests/tools/packages.sh tests/lab/xen/packages.txt
   .venv/bin/python -m tests.lab up xen >/dev/null || xen=$?
   if [ "$xen" = 3 ]; then

@@ -87,7 +87,7 @@ def sent_with(module: str) -> set[str]:
     waiting = [PLUGINS / "modules" / f"{module}.py"]
     while waiting:
         for name in imports(waiting.pop(), lazy=True):
-            _ours, _, inside = name.partition("plugins.module_utils.")
+            inside = name.partition("plugins.module_utils.")[2]
             for parts in (inside.split("."), inside.split(".")[:-1]):
                 path = UTILS.joinpath(*parts).with_suffix(".py")
                 if inside and path.is_file() and str(path.relative_to(UTILS)) not in found:
