@@ -122,7 +122,7 @@ class XenBed(Bed):
         if not domain.isActive() and start.state != "stopped":
             domain.create()
         if domain.isActive() and start.state != "crashed":  # before it has booted, it cannot be suspended
-            self.lab.wait_for_guest(self.where[domain.name()], domain.name())
+            self.lab.wait_for_guest(self.where[domain.name()], domain.name(), PATIENCE_SECONDS)
 
     def _settle(self, domain: Any) -> None:
         """Wait while a VM that is off by its state still has to go."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from ...driver import Driver, Operation
 from ...errors import CrossvirtError, Unsupported
-from ...model import Departure, Move, MoveSpec, Vm
+from ...model import Departure, Move, MoveSpec, PowerState, Vm
 from .arrivals import Arrivals, LibvirtMove
 from .departures import LibvirtDeparture, depart
 from .driver import LibvirtDriver
@@ -45,6 +45,8 @@ def begin(move: Move) -> Operation:
 def why_it_stays(departure: LibvirtDeparture) -> Iterator[CrossvirtError]:
     """Return what keeps a VM of Xen that runs on its host."""
     name = departure.vm.name
+    if departure.vm.state is PowerState.PAUSED:
+        yield Unsupported(f"{name} is paused, and Xen needs the guest's help to move its memory: resume it first")
     if departure.definition.findtext("os/type") in PV:
         yield Unsupported(
             f"{name} is a PV VM, and Xen moves one that runs only where it was built with shadow paging, which libvirt"

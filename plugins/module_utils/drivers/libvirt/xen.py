@@ -82,7 +82,11 @@ class XenDriver(LibvirtDriver):
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what Xen's driver lacks."""
-        return NO_RESET if capability is Capability.RESET else super().refuses(capability, vm, **arguments)
+        if capability is Capability.RESET:
+            return NO_RESET
+        if capability is Capability.SUSPEND and vm and vm.state is PowerState.PAUSED:
+            return f"{vm.name} is paused, and Xen needs the guest's help to save its memory: resume it first"
+        return super().refuses(capability, vm, **arguments)
 
     def refusal(self, capability: Capability) -> str:
         """Return the reason why this is not there at all."""

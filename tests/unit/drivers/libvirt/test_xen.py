@@ -70,8 +70,8 @@ def test_a_raw_volume_takes_all_its_space_only_when_asked(thick: bool, allocatio
     assert [volume_name(SPEC, number, MACHINE) for number in (0, 1)] == ["web1.raw", "web1-1.raw"]
 
 
-def departing(kind: str, *disks: Baggage) -> LibvirtDeparture:
-    vm = Vm(name="web1", id=UUID, uuid=UUID, state=PowerState.RUNNING, host="xen1", cpus=1, memory_bytes=64 << 20)
+def departing(kind: str, *disks: Baggage, state: PowerState = PowerState.RUNNING) -> LibvirtDeparture:
+    vm = Vm(name="web1", id=UUID, uuid=UUID, state=state, host="xen1", cpus=1, memory_bytes=64 << 20)
     xml = f"<domain type='xen'><os><type>{kind}</type></os></domain>"
     return LibvirtDeparture(vm=vm, session=cast("Any", None), now=xml, disks=disks)
 
@@ -88,6 +88,7 @@ def disk(kind: str, device: str = "disk", **facts: Any) -> Baggage:
         (departing("xenpvh", disk("block"), disk("file")), ["cache"]),
         (departing("linux", disk("volume")), ["PV VM", "cache"]),
         (departing("xen"), ["PV VM"]),
+        (departing("xenpvh", state=PowerState.PAUSED), ["paused"]),
     ],
     ids=str,
 )
