@@ -320,7 +320,7 @@ class Move:
     `after` is what will be read of the VM then, by the fields of vm_migrate's results, `copied` are the volumes that
     will be made; `needed` is False for a VM that is there already, with nothing left to tidy up; `unforeseen` are
     fields that the hypervisor itself settles, so that nobody knows them before; `warnings` is what it says that is no
-    reason against the move.
+    reason against the move; `settles` says that it also brings a VM to rest whose state a move left unknown.
     """
 
     spec: MoveSpec
@@ -330,6 +330,7 @@ class Move:
     needed: bool = True
     unforeseen: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    settles: bool = False
 
 
 @dataclass(frozen=True, slots=True)

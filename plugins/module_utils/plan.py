@@ -27,9 +27,10 @@ class Plan:
     def check(self, driver: Driver, vm: Vm | None) -> None:
         """Refuse before the first change what a step, or its replacement after a deadline, would be refused.
 
-        Raises InvalidState for a VM whose state is unknown, Unsupported with every reason at once.
+        Raises InvalidState for a VM whose state is unknown, unless that is what the steps are about, and Unsupported
+        with every reason at once.
         """
-        if vm and vm.state is PowerState.UNKNOWN and self.steps:
+        if vm and vm.state is PowerState.UNKNOWN and any(not step.settles for step in self.steps):
             raise InvalidState(
                 f"the state of {vm.name} is unknown ({vm.state_reason or 'no reason given'}); nothing is done to it"
             )

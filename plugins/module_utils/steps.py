@@ -42,6 +42,11 @@ class Step:
         """The capability without which the plan is refused."""
         return next((one for one in Capability if one == self.action), None)
 
+    @property
+    def settles(self) -> bool:
+        """Whether it may begin with a VM whose state is unknown, because it finds out what that means."""
+        return False
+
     def arguments(self) -> dict[str, Any]:
         """Return what the driver's method is given besides the VM."""
         return {}
@@ -193,6 +198,11 @@ class Migrate(Step):
 
     move: Move
     timeout_seconds: float = 24 * 3600
+
+    @property
+    def settles(self) -> bool:
+        """Whether an interrupted move explains the state, as the driver has found."""
+        return self.move.settles
 
     def arguments(self) -> dict[str, Any]:
         """The move."""

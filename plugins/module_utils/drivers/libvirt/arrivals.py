@@ -93,6 +93,7 @@ class Arrivals:
             changes=changes,
             shared=tuple(shared),
             rest=rest,
+            settles=rest is not None,
             held=held,
             after=self._after(departure, changes) | self._state_after(departure, rest),
             mode="live" if departure.running else "cold",
@@ -141,6 +142,7 @@ class Arrivals:
             after=after,
             mode="live" if record.live else "cold",
             rest=rest,
+            settles=rest is not None,
             ends=True,
         )
 
@@ -154,6 +156,7 @@ class Arrivals:
             mode="live" if departure.running else "cold",
             needed=rest is not None,
             rest=rest,
+            settles=rest is not None,
             ends=True,
         )
 

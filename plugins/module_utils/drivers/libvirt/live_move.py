@@ -14,6 +14,7 @@ from . import aftermath
 from .job_progress import downtime_seconds, progress_from
 from .move_record import MoveRecord
 from .session import transport_of
+from .standstill import Standstill
 from .target_xml import Copy, at_target
 from .volumes import disk_volume
 
@@ -158,6 +159,7 @@ class LiveMove:
     def _watch(self, ended: Event) -> None:
         """Ask how far it is until it has ended; the question that comes too late is answered by an error."""
         flipped = claimed = False
+        standstill = Standstill(self._domain, self._moving.target)
         while not ended.wait(POLL_SECONDS):
             try:
                 stats = self._domain.jobStats()
@@ -166,7 +168,10 @@ class LiveMove:
                     continue
                 self._moved = self._moved or bool(progress.bytes_done)
                 self._moving.heard(progress)
-                if self._moving.aborted.is_set():
+                aborted = self._moving.aborted.is_set()
+                if self._moving.source.kind == "QEMU" and not flipped:
+                    standstill.look(progress.bytes_done, aborted=aborted)
+                if aborted:
                     self._domain.abortJob()  # it came before the job
                 if not claimed:
                     self._moving.check_claim(self._domain)

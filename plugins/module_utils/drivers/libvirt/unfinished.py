@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -17,6 +16,7 @@ from .departures import LibvirtDeparture
 from .move_record import MoveRecord, noted, write
 from .session import Session
 from .sightings import Fate
+from .standstill import STREAMS, order
 
 COPY_SECONDS = 3  # in which a copy that somebody is making grows
 CLAIM_SECONDS = 1.5  # in which whoever wrote the note before us would see ours, or have begun
@@ -102,12 +102,9 @@ def forget_exports(domain: Any) -> None:
     A libvirtd that dies at a bad moment does not know of them any more, and no later move would work: their names are
     taken (seen with libvirt 9.0). What QEMU refuses, because there is no such thing or it is in use, is fine.
     """
-    import libvirt_qemu
-
     for target in ET.fromstring(domain.XMLDesc()).iterfind("devices/disk/target"):
         for layer in ("format", "storage"):
-            order = {"execute": "blockdev-del", "arguments": {"node-name": f"migration-{target.get('dev')}-{layer}"}}
-            libvirt_qemu.qemuMonitorCommand(domain, json.dumps(order), 0)
+            order(domain, "blockdev-del", **{"node-name": f"{STREAMS}{target.get('dev')}-{layer}"})
 
 
 def unfinished(departure: LibvirtDeparture, sessions: Sequence[Session]) -> Unfinished | None:
