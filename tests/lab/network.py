@@ -77,8 +77,6 @@ def create_host(name: str, address: str) -> None:
         f"route add default via {ROOT_ADDRESS}",
     ):
         run("ip", "-n", space, *command.split())
-    # QEMU's streams have no keepalive: until TCP gives up, by default after 15 minutes, a move hangs in a cut network.
-    run("ip", "netns", "exec", space, "sysctl", "-q", "-w", "net.ipv4.tcp_retries2=3")
 
 
 def cut(name: str) -> None:

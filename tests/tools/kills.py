@@ -17,6 +17,7 @@ TITLES = (
     "second run ends well",
     "moved all the same",
     "killed with its only copy",
+    "guest died",
     "otherwise wrong",
     "median s",
 )
@@ -34,6 +35,7 @@ def summary(victim: str, rows: list[Row]) -> Row:
         "second run ends well": sum("error" not in row["second"] for row in rows),
         "moved all the same": sum(not row["second"].get("changed", True) for row in rows),
         "killed with its only copy": sum(row["killed_with_its_only_copy"] for row in rows),
+        "guest died": sum(row.get("guest_died", False) for row in rows),
         "median s": median(row["seconds"] for row in rows),
     }
     return counted | {"otherwise wrong": sum(bool(row["wrong"]) for row in rows)}
