@@ -46,7 +46,7 @@ class Outcome:
     lost: bool = False
     twice: int = 0
     killed_with_its_only_copy: bool = False
-    guest_died: bool = False  # QEMU before 9.0 loses memory that a guest writes while it moves, under emulation only
+    guest_died: bool = False  # emulating QEMU before 9.0 loses memory that a guest writes while it moves (03bfc2188f)
     differing: list[str] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)  # everything that is not as it must be
     seconds: float = 0.0
@@ -76,6 +76,8 @@ class Kills:
             result = self.undisturbed(self.other)
             assert "error" not in result, result
             self.seat, self.other = self.other, self.seat
+        if not self.traveller.alive(self.seat):
+            self.traveller.restart(self.seat, first=0)
 
     def undisturbed(self, target: str) -> Result:
         """Run the task to its end, and learn how long a move takes just now, from the QEMU at its target to its end."""
