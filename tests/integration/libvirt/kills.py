@@ -77,7 +77,8 @@ class Kills:
             assert "error" not in result, result
             self.seat, self.other = self.other, self.seat
         if not self.traveller.alive(self.seat):
-            self.traveller.restart(self.seat, first=0)
+            _wrong, last = self.traveller.differing_disks(self.seat, at_least=-1)
+            self.traveller.restart(self.seat, first=last + 1)
 
     def undisturbed(self, target: str) -> Result:
         """Run the task to its end, and learn how long a move takes just now, from the QEMU at its target to its end."""
