@@ -60,7 +60,10 @@ sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
 	for core in $(CORES); do tests/tools/sanity.sh $$core; done
 
 build: venv ## build the collection into .build/dist
-	tests/tools/importer.sh --build-only
+	@tests/tools/build.sh dist
+
+installed: venv ## install it into .build/installed, where playbooks of tests find it (CHECKOUT=1: they use the checkout)
+	@tests/tools/installed.sh
 
 importer: venv ## build it, and import it as Galaxy would
 	tests/tools/importer.sh
@@ -87,5 +90,5 @@ changelog: venv ## turn the fragments into the release that galaxy.yml names
 clean: ## remove what the tools made, the lab excepted
 	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help system venv demo test test-full lint unit conformance integration sanity build importer \
+.PHONY: help system venv demo test test-full lint unit conformance integration sanity build installed importer \
   lab-up lab-down lab bench matrix changelog clean
