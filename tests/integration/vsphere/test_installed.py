@@ -37,7 +37,8 @@ def test_documentation_comes_from_the_archive(bench: Bench, place: Path) -> None
     assert str(place / "plugins/modules/vm_state.py") in stdout
 
 
-def test_what_is_installed_is_what_the_archive_said(bench: Bench, place: Path) -> None:
+@pytest.mark.usefixtures("place")
+def test_what_is_installed_is_what_the_archive_said(bench: Bench) -> None:
     code, stdout, stderr = bench.command("ansible-galaxy", "collection", "verify", "--offline", "crossvirt.lifecycle")
     assert (code, "not present" in stdout + stderr) == (0, False), stdout + stderr
 
