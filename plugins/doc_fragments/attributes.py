@@ -42,6 +42,20 @@ notes:
   - Never use the task keyword C(timeout) on a changing task, it leaves the module running; use the options in seconds.
 """
 
+    HOST_CHANGING = r"""
+attributes:
+  check_mode:
+    description: Predicts what a real run would do, with the same result and no write call to the hypervisor.
+    support: full
+  diff_mode:
+    description: Returns before and after of every host that changes.
+    support: full
+notes:
+  - Everything is found, planned and checked before the first change.
+    If one host is unknown, ambiguous or refused, nothing is changed.
+  - Never use the task keyword C(timeout) on a changing task, it leaves the module running; use the options in seconds.
+"""
+
     INFO = r"""
 attributes:
   check_mode:

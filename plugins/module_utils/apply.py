@@ -30,7 +30,7 @@ class Run:
     """One VM on its way through its plan; `vm` is None for one that is not there yet, `steps` are those begun.
 
     `target` is the endpoint at which the run goes on after a step that leads elsewhere, `hosts` are those that it keeps
-    busy.
+    busy. A host that is changed goes the same way: `vm_id` is its id then.
     """
 
     endpoint: Endpoint

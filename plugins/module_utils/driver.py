@@ -48,6 +48,8 @@ class Capability(StrEnum):
     DELETE_SNAPSHOT = "delete_snapshot"
     CLONE = "clone"
     MIGRATE = "migrate"
+    ENTER_MAINTENANCE = "enter_maintenance"
+    EXIT_MAINTENANCE = "exit_maintenance"
 
 
 class Operation(Future[str | None]):
@@ -231,3 +233,11 @@ class Driver(ABC):
         known, the error says what is. Finishes, or takes back, what an interrupted move left.
         """
         raise Unsupported(Capability.MIGRATE)
+
+    def enter_maintenance(self, host_id: str) -> Operation:
+        """Let no VM begin to run on a host, be made there or come to it; none may run there."""
+        raise Unsupported(Capability.ENTER_MAINTENANCE)
+
+    def exit_maintenance(self, host_id: str) -> Operation:
+        """Take VMs again."""
+        raise Unsupported(Capability.EXIT_MAINTENANCE)

@@ -38,9 +38,10 @@ class Part(StrEnum):
     DISK_USERS = "disk_users"  # for planning only: which other VMs use or build on the disks
     PROGRESS = "progress"
     BELONGINGS = "belongings"  # for planning only: what cannot stay without the VM
+    PLACE = "place"  # for planning only: whether the host lets VMs begin to run; goes into the limits
 
 
-PLANNING_ONLY = (Part.LIMITS, Part.DISK_USERS, Part.BELONGINGS)
+PLANNING_ONLY = (Part.LIMITS, Part.DISK_USERS, Part.BELONGINGS, Part.PLACE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,12 +158,14 @@ class Vm:
     snapshots: tuple[Snapshot, ...] | None = None
     guest: Guest | None = None
     progress: Progress | None = None  # of a change that somebody began, as long as it lasts
-    limits: dict[str, str] | None = None  # reasons why not, by capability or by a key that only the driver understands
+    limits: dict[str, str] | None = None  # reasons why not, by action or by a key that only the driver understands
     belongings: dict[str, tuple[str, ...]] | None = None  # by the words of vm's `remove`, what there is, by name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Host:
+    """`state` is up, maintenance or down."""
+
     name: str
     id: str
     state: str

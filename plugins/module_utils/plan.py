@@ -17,18 +17,18 @@ Fields = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps that turn `before` into `after`; `view` reads the same fields off a VM (or None) as it is now."""
+    """The steps that turn `before` into `after`; `view` reads the same fields off the VM, host or None of now."""
 
     before: Fields
     after: Fields
     steps: tuple[Step, ...] = ()
-    view: Callable[[Vm | None], Fields] = field(default=lambda vm: {}, compare=False)
+    view: Callable[[Any], Fields] = field(default=lambda now: {}, compare=False)
 
     def check(self, driver: Driver, vm: Vm | None) -> None:
         """Refuse before the first change what a step, or its replacement after a deadline, would be refused.
 
-        Raises InvalidState for a VM whose state is unknown, unless that is what the steps are about, and Unsupported
-        with every reason at once.
+        Raises InvalidState for a VM whose state is unknown, unless that is what the steps are about, or whose place
+        does not allow what every hypervisor can, and Unsupported with every reason at once.
         """
         if vm and vm.state is PowerState.UNKNOWN and any(not step.settles for step in self.steps):
             raise InvalidState(
@@ -37,6 +37,10 @@ class Plan:
         reasons = [driver.refuses(step.requires, vm, **step.arguments()) for step in self.every_step() if step.requires]
         if any(reasons):
             raise Unsupported("; ".join(dict.fromkeys(reason for reason in reasons if reason)))
+        limits = (vm and vm.limits) or {}
+        for step in self.every_step():
+            if not step.requires and step.action in limits:
+                raise InvalidState(limits[step.action])
 
     def every_step(self) -> Iterator[Step]:
         """Return all steps, also those that only a missed deadline brings."""

@@ -8,55 +8,58 @@ from typing import Any
 
 from .apply import Run
 from .errors import CrossvirtError, InvalidState
-from .model import Ref, Vm, plain
+from .model import Host, Ref, Vm, plain
 
 Result = dict[str, Any]
 
 
-def identity_of(vm: Vm) -> Result:
-    """Return what tells which VM a result is about."""
-    return {"name": vm.name, "id": vm.id, "uuid": vm.uuid, "host": vm.host}
+def identity_of(subject: Vm | Host) -> Result:
+    """Return what tells which VM, or which host, a result is about."""
+    vm = {"uuid": subject.uuid, "host": subject.host} if isinstance(subject, Vm) else {}
+    return {"name": subject.name, "id": subject.id, **vm}
 
 
-def planned(run: Run, label: str) -> Result:
-    """Return what would be done: the result of check mode."""
+def planned(run: Run, label: str, host: Host | None = None) -> Result:
+    """Return what would be done to a VM or a host: the result of check mode."""
     steps = [step.describe() for step in run.plan.steps if step.changes]
-    return vm_result(run, run.vm, label, steps, run.plan.after)
+    return subject_result(run, host or run.vm, label, steps, run.plan.after)
 
 
-def applied(run: Run, now: Vm | None, label: str) -> Result:
-    """Return what was done; a VM that is not as planned afterwards, without an earlier error, is an InvalidState."""
+def applied(run: Run, now: Vm | Host | None, label: str) -> Result:
+    """Return what was done; what is not as planned afterwards, without an earlier error, is an InvalidState."""
     after = plain(run.plan.view(now)) if run.steps else plain(run.plan.before)
     if not run.error and after != plain(run.plan.after):
         run.error = InvalidState(f"{run.name} is {after or 'gone'} afterwards; planned was {plain(run.plan.after)}")
-    return vm_result(run, now or run.vm, label, run.steps, after)
+    return subject_result(run, now or run.vm, label, run.steps, after)
 
 
-def vm_result(run: Run, vm: Vm | None, label: str, steps: list[Result], after: Result) -> Result:
-    """Return the result of one VM."""
+def subject_result(run: Run, subject: Vm | Host | None, label: str, steps: list[Result], after: Result) -> Result:
+    """Return the result of one VM, or of one host."""
     here = {"host": run.endpoint.driver.host} if steps and run.endpoint.driver else {}
-    who = identity_of(vm) if vm else {"name": run.name, **here}
+    who = identity_of(subject) if subject else {"name": run.name, **here}
     done = {"changed": bool(steps), "steps": steps, "before": plain(run.plan.before), "after": plain(after)}
     return {**who, "hypervisor": label, **done, **(run.error.report() if run.error else {})}
 
 
-def refused(who: Ref | Vm, reason: CrossvirtError | None, label: str) -> Result:
-    """Return a VM's part in a task that was refused whole."""
-    known = identity_of(who) if isinstance(who, Vm) else {who.key: who.value}
-    why = reason.report() if reason else {"msg": "not begun: nothing is changed when one VM of a task is refused"}
+def refused(who: Ref | Vm | Host, reason: CrossvirtError | None, label: str) -> Result:
+    """Return the part of a VM, or a host, in a task that was refused whole."""
+    known = {who.key: who.value} if isinstance(who, Ref) else identity_of(who)
+    kind = "host" if isinstance(who, Host) else "VM"
+    why = reason.report() if reason else {"msg": f"not begun: nothing is changed when one {kind} of a task is refused"}
     return {**known, "hypervisor": label, "changed": False, "steps": [], **why}
 
 
-def task_result(results: Sequence[Result], *, whole: bool = False) -> Result:
+def task_result(results: Sequence[Result], *, whole: bool = False, of: str = "VM") -> Result:
     """Return the result of a task; `whole` says that it was refused before anything was begun."""
     changed = [one for one in results if one["changed"]]
     failed = [one for one in results if "error" in one]
-    result: Result = {"changed": bool(changed), "vms": list(results), "diff": [diff_of(one) for one in changed]}
+    key = of.lower()
+    result: Result = {"changed": bool(changed), f"{key}s": list(results), "diff": [diff_of(one) for one in changed]}
     if len(results) == 1:
-        result["vm"] = results[0]
+        result[key] = results[0]
     if failed:
         reasons = "; ".join(dict.fromkeys(str(one["msg"]) for one in failed))
-        said = "nothing was changed" if whole else f"{len(failed)} of {len(results)} VMs failed"
+        said = "nothing was changed" if whole else f"{len(failed)} of {len(results)} {of}s failed"
         result |= {"error": failed[0]["error"], "msg": f"{said}: {reasons}"}
     return result
 
@@ -68,6 +71,6 @@ def diff_of(result: Result) -> Result:
     return {"before_header": header, "after_header": header, "before": result["before"], "after": result["after"]}
 
 
-def failure(error: CrossvirtError) -> Result:
-    """Return the result of a task that failed before any VM was known."""
-    return {"changed": False, "vms": [], **error.report()}
+def failure(error: CrossvirtError, key: str = "vms") -> Result:
+    """Return the result of a task that failed before anything was known."""
+    return {"changed": False, key: [], **error.report()}

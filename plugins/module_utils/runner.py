@@ -16,7 +16,9 @@ from .apply import Run
 from .connection import HYPERVISOR, Connection, settle, uris_with_secrets
 from .engine import Audience, Job, change
 from .errors import Cancelled, CrossvirtError, InvalidOption
+from .hosts import change_hosts
 from .model import Part, Progress, plain
+from .placement import placements
 from .reading import read, survey
 from .registry import OpenDriver, driver_class
 from .report import Result, failure
@@ -24,14 +26,19 @@ from .selection import BULK, REFS, WHICH
 
 Options = dict[str, Any]
 ONE_OF = (*REFS, "vms", "select")
+HOST_OR_HOSTS = ("host", "hosts")
 
 
 class Module(AnsibleModule):
-    """An AnsibleModule whose own refusals of options are InvalidOption too."""
+    """An AnsibleModule whose own refusals of options are InvalidOption too; `lists` is the key of its results."""
+
+    def __init__(self, *args: Any, lists: str = "vms", **rules: Any) -> None:
+        self.lists = lists  # before Ansible looks at the options, which may end the module
+        super().__init__(*args, **rules)
 
     def fail_json(self, msg: str, **facts: Any) -> NoReturn:
         """Fail with a class name in `error`, also where Ansible itself refuses an option."""
-        super().fail_json(msg, **{"error": InvalidOption.__name__, "changed": False, "vms": [], **facts})
+        super().fail_json(msg, **{"error": InvalidOption.__name__, "changed": False, self.lists: [], **facts})
         raise SystemExit(1)
 
 
@@ -58,6 +65,25 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver | None = None, **
         audience = Audience(module.warn, note)
         return await change(
             connection, params, job, check_mode=check_mode, audience=audience, drivers=drivers or job.drivers
+        )
+
+    answer(module, results)
+
+
+def run_hosts(options: Options, *, drivers: OpenDriver = driver_class) -> None:
+    """Carry out a module that changes hosts."""
+    module = Module(
+        {"hypervisor": HYPERVISOR, **options},
+        mutually_exclusive=[HOST_OR_HOSTS],
+        required_one_of=[HOST_OR_HOSTS],
+        supports_check_mode=True,
+        lists="hosts",
+    )
+
+    async def results(connection: Connection) -> Result:
+        audience = Audience(module.warn)
+        return await change_hosts(
+            connection, module.params, check_mode=module.check_mode, audience=audience, drivers=drivers
         )
 
     answer(module, results)
@@ -95,6 +121,24 @@ def run_info(options: Options, *, drivers: OpenDriver = driver_class) -> None:
         return {"changed": False, "vms": vms, **({"vm": vms[0]} if len(vms) == 1 else {})}
 
     answer(module, documents)
+
+
+def run_placement(options: Options, *, drivers: OpenDriver = driver_class) -> None:
+    """Return where VMs could move to."""
+    module = Module(
+        {"hypervisor": HYPERVISOR, **WHICH, **options},
+        mutually_exclusive=[ONE_OF],
+        required_one_of=[ONE_OF],
+        supports_check_mode=True,
+        lists="placements",
+    )
+
+    async def places(connection: Connection) -> Result:
+        found = await placements(connection, module.params, warn=module.warn, drivers=drivers)
+        moves = [{key: one[key] for key in ("uuid", "target")} for one in found]
+        return {"changed": False, "placements": found, "moves": moves}
+
+    answer(module, places)
 
 
 def run_survey(
@@ -140,6 +184,6 @@ async def guarded(module: Module, work: Callable[[Connection], Awaitable[Result]
     try:
         return await task
     except CrossvirtError as error:
-        return failure(error)
+        return failure(error, module.lists)
     except asyncio.CancelledError:
-        return failure(Cancelled("the task was cancelled before anything was changed"))
+        return failure(Cancelled("the task was cancelled before anything was changed"), module.lists)

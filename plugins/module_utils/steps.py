@@ -222,6 +222,21 @@ class Wait(Step):
     changes = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaintenanceStep(Step):
+    """A change of a host; the hypervisor may wait for work on it to end."""
+
+    timeout_seconds: float = 3600
+
+
+class EnterMaintenance(MaintenanceStep):
+    """Take no VMs any more."""
+
+
+class ExitMaintenance(MaintenanceStep):
+    """Take VMs again."""
+
+
 class WaitForGuest(Wait):
     """The guest answers."""
 

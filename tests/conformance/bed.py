@@ -107,6 +107,10 @@ class Bed(ABC):
         return {}
 
     @abstractmethod
+    def in_maintenance(self, host: str) -> bool:
+        """Ask the witness whether a host takes no VMs."""
+
+    @abstractmethod
     def volumes(self) -> set[str]:
         """Ask the witness for the names of all volumes of all hosts."""
 

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
 
 from tests.conformance.bed import Bed
 from tests.conformance.results import Results
@@ -67,6 +67,13 @@ def driver(bed: Bed, results: Results) -> Iterator[Driver]:
     results.describe(connected.about(), bed.played_by)
     yield connected
     connected.close()
+
+
+@pytest.fixture
+def snapshots_are_there(driver: Driver) -> None:
+    """Skip what is about snapshots where there are none; that they are refused is proved by the claims."""
+    if reason := driver.refuses(Capability.CREATE_SNAPSHOT):
+        pytest.skip(reason)
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import P
 from tests.conformance.bed import Bed, Start
 from tests.unit.harness import Result
 
+pytestmark = pytest.mark.usefixtures("snapshots_are_there")
+
 NODES = 10
 NAMES = ("base", "daily", "50% of <ü>")
 

@@ -15,6 +15,8 @@ from tests.conformance.bed import Bed, Start
 from tests.conformance.results import Results
 from tests.unit.harness import Result
 
+pytestmark = pytest.mark.usefixtures("snapshots_are_there")
+
 
 def snapshot(bed: Bed, vm: str, state: str, name: str, **options: Any) -> Result:
     result = bed.run("vm_snapshot", {"name": vm, "state": state, "snapshot": name, **options})

@@ -18,7 +18,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry impor
 from tests.unit.memory import drivers_of
 from tests.unit.world import World
 
-RUNNERS = ("run_job", "run_info", "run_survey")
+RUNNERS = ("run_job", "run_hosts", "run_info", "run_placement", "run_survey")
 Result = dict[str, Any]
 
 

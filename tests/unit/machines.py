@@ -164,6 +164,7 @@ class Site:
     read_seconds: float = 0
     close_seconds: float = 0
     restarts: int = 0  # each ends all connections
+    maintenance: bool = False
     down: bool = False
 
     def restart(self, *, down: bool = False) -> None:
@@ -176,11 +177,15 @@ class Site:
         return Host(
             name=self.name,
             id=self.name,
-            state="up",
+            state="maintenance" if self.maintenance else "up",
             cpus=16,
             memory_bytes=64 * GIB,
             memory_free_bytes=self.memory_free_bytes,
         )
+
+    def closed(self) -> str | None:
+        """Return why it takes no VMs."""
+        return f"host {self.name} is in maintenance" if self.maintenance else None
 
     def storage(self) -> list[Storage]:
         """Return where its disks live."""

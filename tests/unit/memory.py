@@ -236,6 +236,8 @@ class MemoryDriver(Driver):
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations."""
+        if reason := self.site.closed():
+            return [InvalidState(reason) for _one in specs]
         drafts: list[Draft | CrossvirtError] = []
         for spec, clone in specs:
             try:
@@ -312,6 +314,19 @@ class MemoryDriver(Driver):
         self._call("migrate")
         assert isinstance(move, Way)
         return Mover(self.world, self._machine(vm_id), move).begin()
+
+    def enter_maintenance(self, host_id: str) -> Operation:
+        """Close a host."""
+        return self._maintenance("enter_maintenance", host_id, on=True)
+
+    def exit_maintenance(self, host_id: str) -> Operation:
+        """Open it again."""
+        return self._maintenance("exit_maintenance", host_id, on=False)
+
+    def _maintenance(self, method: str, host_id: str, *, on: bool) -> Operation:
+        self._call(method)
+        self.world.sites[host_id].maintenance = on
+        return Operation.ended()
 
     def _call(self, name: str) -> None:
         self.world.calls.append(name)

@@ -114,6 +114,8 @@ class Arrival:
     ) -> Iterator[CrossvirtError]:
         """Yield everything that stands in the way."""
         yield from self.of_state(state)
+        if (closed := self.site.closed()) and machine.host != self.site.name:
+            yield InvalidState(closed)
         yield from self.of_maps(machine)
         yield from self.of_machine(machine)
         yield from self.of_names(machine, room)

@@ -20,7 +20,8 @@ ROOMS = [
     {"connection", "selection", "registry", "movers"},
     {"endpoints"},
     {"apply", "places", "reading"},
-    {"report", "creation", "migration", "whereabouts", "engine", "listing"},
+    {"placement"},
+    {"report", "creation", "migration", "whereabouts", "engine", "hosts", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

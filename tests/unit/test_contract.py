@@ -82,6 +82,8 @@ def test_shared_options_are_documented(heading: str, spec: dict[str, Any]) -> No
 
 MODULES = sorted(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py"))
 INFO = {name for name in MODULES if name.endswith("_info")}
+OF_HOSTS = {"host_maintenance"}
+CHOOSES_VMS = {name for name in MODULES if name.startswith("vm")} | {"placement_info"}
 
 
 @cache
@@ -113,8 +115,9 @@ def test_options_are_those_of_the_page(module: str) -> None:
 
 @pytest.mark.parametrize("module", MODULES)
 def test_options_are_those_documented(module: str) -> None:
-    which = WHICH if module.startswith("vm") else {}
-    spec = {"hypervisor": HYPERVISOR, **which, **(BULK if module not in INFO else {}), **own_options(module)}
+    which = WHICH if module in CHOOSES_VMS else {}
+    bulk = BULK if module not in INFO | OF_HOSTS else {}
+    spec = {"hypervisor": HYPERVISOR, **which, **bulk, **own_options(module)}
     assert options_of(documentation()[module]["doc"]["options"]) == options_of(spec)
 
 
@@ -129,12 +132,16 @@ def test_options_of_the_inventory_are_those_documented() -> None:
 @pytest.mark.parametrize("module", sorted(set(MODULES) - INFO))
 def test_results_of_changes_are_those_documented(module: str) -> None:
     returned = documentation()[module]["return"]
-    top, further = types_in(SECTIONS["Result of a task"]), SECTIONS.get(f"Further results of {module}", Section())
-    assert {key: type_of(one) for key, one in returned.items()} | top == top
+    top, one = types_in(SECTIONS["Result of a task"]), types_in(SECTIONS["Result of a VM"])
+    if module in OF_HOSTS:
+        top = {key.replace("vm", "host"): kind for key, kind in top.items()}
+        one = {key: kind for key, kind in one.items() if key not in ("uuid", "host")}
+    subjects = "hosts" if module in OF_HOSTS else "vms"
+    assert {key: type_of(what) for key, what in returned.items()} | top == top
     assert set(top) - COMMON_RETURNS <= set(returned)
-    assert {key: type_of(one) for key, one in returned["vms"]["contains"].items()} == {
-        **types_in(SECTIONS["Result of a VM"]),
-        **types_in(further),
+    assert {key: type_of(what) for key, what in returned[subjects]["contains"].items()} == {
+        **one,
+        **types_in(SECTIONS.get(f"Further results of {module}", Section())),
     }
 
 

@@ -39,16 +39,18 @@ def fleet() -> World:
 
 
 def completed(shown: dict[str, Any]) -> dict[str, Any]:
-    """Return a result with what an example leaves out: the diff, and the only VM once more."""
-    vms = shown.get("vms", [])
-    only = {"vm": vms[0]} if len(vms) == 1 else {}
-    if "steps" not in (vms or [{}])[0]:
+    """Return a result with what an example leaves out: the diff, and the only VM, or host, once more."""
+    key = "vm" if "vms" in shown else "host"
+    subjects = shown.get(f"{key}s", [])
+    changes = "steps" in (subjects or [{}])[0]
+    only = {key: subjects[0]} if len(subjects) == 1 and (changes or key == "vm") else {}
+    if not changes:
         return only | shown
-    titles = [f"{vm['name']} ({vm['id']})" if "id" in vm else vm["name"] for vm in vms]
+    titles = [f"{one['name']} ({one['id']})" if "id" in one else one["name"] for one in subjects]
     diff = [
-        {"before_header": title, "after_header": title, "before": vm["before"], "after": vm["after"]}
-        for title, vm in zip(titles, vms, strict=True)
-        if vm["changed"]
+        {"before_header": title, "after_header": title, "before": one["before"], "after": one["after"]}
+        for title, one in zip(titles, subjects, strict=True)
+        if one["changed"]
     ]
     return {"diff": diff, **only, **shown}
 

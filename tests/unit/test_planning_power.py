@@ -212,12 +212,15 @@ def test_what_may_be_lost_needs_a_limit(changes: dict[str, Any], *, destroys: bo
     ("state", "method", "read"),
     [
         ("stopped", "guest", (Part.LIMITS,)),
-        ("restarted", "auto", (Part.LIMITS,)),
+        ("restarted", "auto", (Part.LIMITS, Part.PLACE)),
         ("stopped", "hard", ()),
-        ("running", "guest", ()),
+        ("running", "guest", (Part.PLACE,)),
+        ("paused", "guest", ()),
     ],
 )
-def test_whether_a_guest_hears_is_read_only_to_ask_it(state: str, method: str, read: tuple[Part, ...]) -> None:
+def test_whether_a_guest_hears_and_its_host_takes_vms_is_read_only_where_it_counts(
+    state: str, method: str, read: tuple[Part, ...]
+) -> None:
     assert what_is_read(params(state=state, shutdown={**PARAMS["shutdown"], "method": method})) == read
 
 
@@ -227,6 +230,13 @@ def test_a_deaf_guest_is_cut_off_only_where_that_was_allowed() -> None:
         plan_state(DRIVER, deaf, params(state="stopped"))
     auto = params(state="stopped", shutdown={**PARAMS["shutdown"], "method": "auto"})
     assert plan_state(DRIVER, deaf, auto).steps == (Stop(),)
+
+
+def test_what_every_hypervisor_can_is_still_refused_where_the_vm_is() -> None:
+    closed = vm(PowerState.STOPPED, limits={"start": "host kvm1 is in maintenance"})
+    plan = plan_state(DRIVER, closed, params(state="running"))
+    with pytest.raises(InvalidState, match="in maintenance"):
+        plan.check(DRIVER, closed)
 
 
 def test_a_step_that_this_vm_cannot_is_refused_by_name() -> None:

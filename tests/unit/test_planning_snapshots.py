@@ -120,6 +120,11 @@ def test_options_become_a_wish() -> None:
     assert what_is_read(UNGIVEN | given) == (Part.SNAPSHOTS, Part.LIMITS)
 
 
+def test_only_going_back_asks_whether_the_host_takes_vms() -> None:
+    given = {"state": "reverted", "snapshot": "a"}
+    assert what_is_read(UNGIVEN | given) == (Part.SNAPSHOTS, Part.LIMITS, Part.PLACE)
+
+
 def test_only_taking_one_needs_no_care() -> None:
     assert {state: may_destroy({"state": state}) for state in ("present", "absent", "reverted", "pruned")} == {
         "present": False,

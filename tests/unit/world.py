@@ -131,6 +131,10 @@ class World:
             if key not in {*Part, "state"} and hasattr(machine, key)
         }
         gathered = {part.value: read(machine) for part, read in self.readers().items() if part in parts}
+        if Part.PLACE in parts and (closed := self.sites[machine.host].closed()):
+            asleep = ("resume",) if machine.state is PowerState.SUSPENDED else ()
+            refused = dict.fromkeys(("start", "revert_snapshot", *asleep), closed)
+            gathered["limits"] = gathered.get("limits", {}) | refused
         if {Part.DISKS, Part.DISK_USERS} <= parts:
             gathered[Part.DISKS.value] = self.disks(machine, with_users=True)
         return Vm(state=state, **same, **gathered)

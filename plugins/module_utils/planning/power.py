@@ -127,6 +127,7 @@ def may_destroy(params: dict[str, Any]) -> bool:
 
 
 def what_is_read(params: dict[str, Any]) -> tuple[Part, ...]:
-    """Return what planning needs to know: whether the guest can hear, only where it will be asked."""
+    """Return what planning needs to know: whether the guest can hear where it is asked, and whether a VM may start."""
     asks = params["state"] in ("stopped", "restarted") and params["shutdown"]["method"] != "hard"
-    return (Part.LIMITS,) if asks else ()
+    starts = params["state"] in ("running", "restarted")
+    return (*((Part.LIMITS,) if asks else ()), *((Part.PLACE,) if starts else ()))

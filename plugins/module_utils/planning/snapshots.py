@@ -294,4 +294,5 @@ def may_destroy(params: dict[str, Any]) -> bool:
 def what_is_read(params: dict[str, Any]) -> tuple[Part, ...]:
     """Return what planning needs to know; raises InvalidOption before anything is read."""
     wish_from(params)
-    return Part.SNAPSHOTS, Part.LIMITS
+    place = (Part.PLACE,) if params["state"] == "reverted" else ()  # a snapshot may hold a VM that runs
+    return Part.SNAPSHOTS, Part.LIMITS, *place

@@ -14,6 +14,7 @@ import libvirt
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import settle
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.maintenance import MARK
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 
 from tests.conformance.backends.libvirt_api import clear, freeze, snapshot_paths
@@ -204,6 +205,9 @@ class LibvirtBed(Bed):
 
     def road(self) -> dict[str, str]:
         return {"target": self.hosts[1], "fast": "fast", "lan": "lan"}
+
+    def in_maintenance(self, host: str) -> bool:
+        return MARK in self.lab.virsh(host, "secret-list")
 
     def volumes(self) -> set[str]:
         found = set()

@@ -95,6 +95,9 @@ class LibvirtTestBed(Bed):
         names = {"storage": "default-pool", "volume": "image.img", "network": "default"}
         return {"host": self.conn.getHostname(), **names}
 
+    def in_maintenance(self, host: str) -> bool:
+        return False
+
     def volumes(self) -> set[str]:
         return {name for pool in self.conn.listAllStoragePools() for name in pool.listVolumes()}
 

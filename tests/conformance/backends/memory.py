@@ -86,6 +86,9 @@ class MemoryBed(Bed):
     def road(self) -> dict[str, str]:
         return {"target": "kvm2", "fast": "fast", "lan": "lan"}
 
+    def in_maintenance(self, host: str) -> bool:
+        return self.world.sites[host].maintenance
+
     def volumes(self) -> set[str]:
         return {name for site in self.world.sites.values() for store in site.volumes.values() for name in store}
 

@@ -109,6 +109,10 @@ class VsphereBed(Bed):
         hosts = [host.name for host in self.witnesses[self.hosts[0]].place.host]
         return {"target": hosts[1], "fast": "LocalDS_1", "lan": "DC0_DVPG0"} if len(hosts) > 1 else super().road()
 
+    def in_maintenance(self, host: str) -> bool:
+        hosts = [one for witness in self.witnesses.values() for one in witness.place.host if one.name == host]
+        return all(one.runtime.inMaintenanceMode for one in hosts)
+
     def volumes(self) -> set[str]:
         return {name for one in self.witnesses.values() for name in one.volumes()}
 

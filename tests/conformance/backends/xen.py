@@ -12,6 +12,7 @@ import libvirt
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import settle
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.drivers.libvirt.maintenance import MARK
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.registry import driver_class
 
 from tests.conformance.backends.libvirt_api import clear, freeze
@@ -82,8 +83,6 @@ class XenBed(Bed):
             pytest.skip("Xen asks the guest's kernel itself to shut down, and does not know whether it listens")
         if start.kind == "agent":
             pytest.skip("Xen's guests have no agent")
-        if start.snapshots:
-            pytest.skip("libvirt's driver for Xen has no snapshots")
         host = host or self.hosts[0]
         return self._prepared(start, host, f"{PREFIX}{kind_of(start)}-{host}")
 
@@ -97,6 +96,8 @@ class XenBed(Bed):
             del self.where[name]  # from now on it is where it is found
 
     def _prepared(self, start: Start, host: str, name: str) -> str:
+        if start.snapshots:
+            pytest.skip("libvirt's driver for Xen has no snapshots")
         self.where[name] = host
         domain = self._domain(host, name, start)
         self._run_or_stop(domain, start)
@@ -209,6 +210,9 @@ class XenBed(Bed):
 
     def road(self) -> dict[str, str]:
         return {"target": self.hosts[1], "fast": "fast", "lan": "lan"}
+
+    def in_maintenance(self, host: str) -> bool:
+        return MARK in self.lab.virsh(host, "secret-list")
 
     def volumes(self) -> set[str]:
         found = set()

@@ -78,6 +78,7 @@ class Arrivals:
         changes = Changes(copies=tuple(copies), name=spec.name if spec.name != departure.vm.name else None)
         held = departure.running and not stays and not guarded(departure, copies)
         if not stays:
+            reasons += self._here.closed
             changes, more = self._other_host(departure, spec, changes, rest)
             reasons += more
             reasons += unable(departure, spec, self._session, changes, held=held)

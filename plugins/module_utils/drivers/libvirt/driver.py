@@ -4,12 +4,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from functools import cached_property
 from typing import Any, Self
 from urllib.parse import urlsplit
 from xml.etree import ElementTree as ET
 
 from ...driver import Capability, Driver, Operation
-from ...errors import CrossvirtError, Unsupported
+from ...errors import CrossvirtError, InvalidState, Unsupported
 from ...model import (
     About,
     CloneSpec,
@@ -30,16 +31,18 @@ from ...model import (
 from ...support import transitions
 from ...support.halves import half
 from ...support.transitions import Transition
-from . import convert, power, snapshot_kinds, snapshots
+from . import convert, maintenance, power, snapshot_kinds, snapshots
 from .building import CLEAN_UP_SECONDS, Building
 from .drafts import Drafter, LibvirtDraft
 from .networks import networks
 from .reading import Reader
 from .removal import remove_vm
+from .room import free_memory
 from .session import AGENT_UNRESPONSIVE, Session
 from .storage import Pools
 
 SNAPSHOTS = (Capability.CREATE_SNAPSHOT, Capability.REVERT_SNAPSHOT, Capability.DELETE_SNAPSHOT)
+MAINTENANCE = (Capability.ENTER_MAINTENANCE, Capability.EXIT_MAINTENANCE)
 MOVE_VMS = ("QEMU", "Xen")
 
 
@@ -139,19 +142,23 @@ class LibvirtDriver(Driver):
 
     def refuses(self, capability: Capability, vm: Vm | None = None, **arguments: Any) -> str | None:
         """Add what this connection's driver lacks, and what was read of the VM."""
-        reason = super().refuses(capability, vm, **arguments)
-        with_snapshots = capability in SNAPSHOTS
-        if not reason and with_snapshots and self.session.kind not in snapshots.HAVE_SNAPSHOTS:
-            return f"libvirt's driver for {self.session.kind} has no snapshots"
-        if not reason and capability is Capability.MIGRATE and self.session.kind not in MOVE_VMS:
-            return f"libvirt's driver for {self.session.kind} moves no VMs"
+        reason = super().refuses(capability, vm, **arguments) or self._lacks(capability)
         if reason or vm is None:
             return reason
-        if with_snapshots:
+        if capability in SNAPSHOTS:
             return snapshots.refusal(capability, vm, arguments.get("snapshot_id"))
         if capability is Capability.SUSPEND and vm.transient:
             return f"{vm.name} is transient, and libvirt saves only persistent VMs"
         return None
+
+    def _lacks(self, capability: Capability) -> str | None:
+        """Return why this connection's driver cannot do it for any VM or host."""
+        kind = self.session.kind
+        if capability in SNAPSHOTS and kind not in snapshots.HAVE_SNAPSHOTS:
+            return f"libvirt's driver for {kind} has no snapshots"
+        if capability is Capability.MIGRATE and kind not in MOVE_VMS:
+            return f"libvirt's driver for {kind} moves no VMs"
+        return self._no_marks if capability in MAINTENANCE else None
 
     def snapshot_kinds(self, vm: Vm, name: str) -> list[SnapshotKind]:
         """Return the ways that libvirt has for a VM in its state, with its disks."""
@@ -225,10 +232,10 @@ class LibvirtDriver(Driver):
                 Host(
                     name=self.host,
                     id=self.session.host_uuid or self.host,
-                    state="up",
+                    state="maintenance" if maintenance.mark_of(self.session) else "up",
                     cpus=cpus,
                     memory_bytes=memory_mib * convert.KIB * convert.KIB,
-                    memory_free_bytes=conn.getFreeMemory(),
+                    memory_free_bytes=free_memory(self.session),
                 )
             ]
 
@@ -242,6 +249,8 @@ class LibvirtDriver(Driver):
 
     def draft(self, specs: Sequence[tuple[VmSpec, CloneSpec | None]]) -> list[Draft | CrossvirtError]:
         """Work out creations, each in the room that those before it leave."""
+        if reason := maintenance.closed(self.session):
+            return [InvalidState(reason) for _one in specs]
         drafter = self.drafter_class(self.session, self.list_networks)
 
         def one(spec: VmSpec, clone: CloneSpec | None) -> Draft | CrossvirtError:
@@ -288,3 +297,20 @@ class LibvirtDriver(Driver):
             raise Unsupported(reason)
         operation: Operation = half(__package__, "moves").begin(move)
         return operation
+
+    @cached_property
+    def _no_marks(self) -> str | None:
+        return maintenance.refusal(self.session)
+
+    def enter_maintenance(self, host_id: str) -> Operation:
+        """Mark the host."""
+        return self._mark("bringing into maintenance", lambda: maintenance.enter(self.session))
+
+    def exit_maintenance(self, host_id: str) -> Operation:
+        """Take the mark away."""
+        return self._mark("ending the maintenance of", lambda: maintenance.leave(self.session))
+
+    def _mark(self, doing: str, call: Callable[[], None]) -> Operation:
+        if self._no_marks:
+            raise Unsupported(self._no_marks)
+        return self.session.operation(f"{doing} {self.host}", call)

@@ -10,11 +10,13 @@ from xml.etree import ElementTree as ET
 from ...errors import CapacityExceeded, CrossvirtError, InvalidState, NotFound, Unsupported
 from .convert import network_of
 from .departures import LibvirtDeparture
-from .session import NO_SUPPORT, Session
+from .maintenance import closed
+from .room import UNKNOWN_HERE, free_memory
+from .session import Session
 from .target_xml import BRIDGE, NETWORKS, Plug
 
 INCOMPATIBLE = 0  # virCPUCompareResult
-INVALID_ARGUMENT, SYSTEM_ERROR, UNKNOWN_HERE = 8, 38, (NO_SUPPORT, 84)
+INVALID_ARGUMENT, SYSTEM_ERROR = 8, 38
 
 
 class Surroundings:
@@ -22,12 +24,14 @@ class Surroundings:
 
     def __init__(self, session: Session) -> None:
         self._session, self._lib = session, session.libvirt
+        reason = closed(session)
+        self.closed = [InvalidState(reason)] if reason else []
         with session.translated("asking for networks, VMs and memory"):
             self.networks = {net.name(): bool(net.isActive()) for net in self._listed(session.conn.listAllNetworks)}
             self.interfaces = {one.name() for one in self._listed(session.conn.listAllInterfaces)}
             self.domains = {domain.UUIDString(): domain for domain in session.conn.listAllDomains()}
             self.names = {domain.name(): uuid for uuid, domain in self.domains.items()}
-            self.free_bytes = self._free()
+            self.free_bytes = free_memory(session)
         self._emulators: dict[tuple[str, ...], str | CrossvirtError] = {}
 
     def _listed(self, call: Any) -> list[Any]:
@@ -37,16 +41,6 @@ class Surroundings:
             if error.get_error_code() not in UNKNOWN_HERE:
                 raise
             return []
-
-    def _free(self) -> int | None:
-        """Return the memory that VMs can have: what only caches files is free."""
-        try:
-            said = self._session.conn.getMemoryStats(self._lib.VIR_NODE_MEMORY_STATS_ALL_CELLS, 0)
-        except self._lib.libvirtError as error:
-            if error.get_error_code() not in UNKNOWN_HERE:
-                raise
-            return int(self._session.conn.getFreeMemory())
-        return 1024 * sum(int(said.get(key, 0)) for key in ("free", "buffers", "cached")) or None
 
     def emulator(self, definition: ET.Element) -> str | CrossvirtError:
         """Return the program that runs such a VM here: the same as at its source, where that is here, too.

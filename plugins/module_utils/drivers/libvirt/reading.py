@@ -12,13 +12,13 @@ from xml.etree import ElementTree as ET
 from ...errors import ConnectionFailed
 from ...model import Guest, Part, PowerState, Progress, Vm
 from ...support.workers import side_by_side, start
-from . import convert, snapshot_kinds, snapshots
+from . import convert, maintenance, snapshot_kinds, snapshots
 from .disk_reading import DiskReader
 from .job_progress import UNSUPPORTED_HERE, being_copied, has_job, progress_from, progress_of_copies
 from .removal import belongings
 from .session import NO_DOMAIN, NO_SUPPORT, WRONG_STATE, Session
 
-FROM_XML = {*Part} - {Part.SNAPSHOTS, Part.DISK_USERS}
+FROM_XML = {*Part} - {Part.SNAPSHOTS, Part.DISK_USERS, Part.PLACE}
 STATISTICS_SECONDS = 10  # a host with 24 running VMs answers in a quarter of a second
 AGENT_SECONDS = 5
 AT_ONCE = 8  # calls per VM that are under way at a time on one connection
@@ -63,7 +63,10 @@ class Reader:
         if disks:
             disks.prepare()
         vms = side_by_side(lambda row: self._with_parts(row, parts, disks), rows, AT_ONCE)
-        return [vm for vm in vms if vm]
+        closed = maintenance.closed(self._session) if Part.PLACE in parts else None
+        return [
+            replace(vm, limits=(vm.limits or {}) | maintenance.limits(closed, vm)) if closed else vm for vm in vms if vm
+        ]
 
     def _statistics(self) -> list[tuple[Any, dict[str, Any]]]:
         """Ask for all at once; what that leaves out is asked per VM."""

@@ -228,6 +228,21 @@ class VsphereDriver(Driver):
         operation: Operation = half(__package__, "moves").begin(vm_id, move)
         return operation
 
+    def enter_maintenance(self, host_id: str) -> Operation:
+        """Have vSphere do it; VMs that are off stay registered here."""
+        host = self.session.vim.HostSystem(host_id, self.session.stub)
+        return self.tasks.submit(
+            f"bringing host {host_id} into maintenance",
+            lambda: host.EnterMaintenanceMode_Task(timeout=0, evacuatePoweredOffVms=False),
+        )
+
+    def exit_maintenance(self, host_id: str) -> Operation:
+        """Have vSphere end it."""
+        host = self.session.vim.HostSystem(host_id, self.session.stub)
+        return self.tasks.submit(
+            f"ending the maintenance of host {host_id}", lambda: host.ExitMaintenanceMode_Task(timeout=0)
+        )
+
     def vm(self, vm_id: str) -> Any:
         """Return vSphere's own object."""
         return self.session.vim.VirtualMachine(vm_id, self.session.stub)

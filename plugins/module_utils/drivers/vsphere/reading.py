@@ -34,6 +34,7 @@ PATHS: dict[Part, Collection[str]] = {
     Part.DISK_USERS: users.PATHS,
     Part.BELONGINGS: (*convert.BELONGINGS, *snapshots.PATHS),
     Part.PROGRESS: progress.PATHS,
+    Part.PLACE: (),  # vSphere itself knows where a VM may start: DRS may take another host
 }
 COSTLY = {Part.LABELS, *(part for part, paths in PATHS.items() if set(devices.PATHS) & set(paths))}
 FROM_ROW: dict[Part, Callable[[Row], Any]] = {

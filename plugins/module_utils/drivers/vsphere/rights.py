@@ -35,6 +35,7 @@ NEEDED: tuple[tuple[str, str], ...] = (
     ("migrate: folder", "VirtualMachine.Inventory.Move"),
     ("migrate to another vCenter: there", "VirtualMachine.Inventory.Register"),
     ("migrate: name", "VirtualMachine.Config.Rename"),
+    ("enter_maintenance, exit_maintenance", "Host.Config.Maintenance"),
     ("labels that are custom attributes", "Global.SetCustomField"),
     ("labels that are tags", "InventoryService.Tagging.AttachTag"),
     ("delete", "VirtualMachine.Inventory.Unregister"),

@@ -64,8 +64,7 @@ func (l *lab) changeHost(body []byte) error {
 	host, ctx := entity.(*simulator.HostSystem), *l.service.Context
 	var changes []types.PropertyChange
 	if change.Maintenance != nil {
-		changes = append(changes, types.PropertyChange{Name: "runtime.inMaintenanceMode", Val: *change.Maintenance},
-			types.PropertyChange{Name: "summary.runtime.inMaintenanceMode", Val: *change.Maintenance})
+		changes = append(changes, maintenance(*change.Maintenance)...)
 	}
 	if change.Connected != nil {
 		changes = append(changes, connection(*change.Connected)...)

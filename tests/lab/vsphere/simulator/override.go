@@ -44,6 +44,8 @@ var plans = map[string]planner{
 	"Folder.RegisterVM_Task":                               (*lab).planRegister,
 	"HostDatastoreBrowser.SearchDatastore_Task":            (*lab).planSearch,
 	"HostDatastoreBrowser.SearchDatastoreSubFolders_Task":  (*lab).planSearch,
+	"HostSystem.EnterMaintenanceMode_Task":                 (*lab).planEnterMaintenance,
+	"HostSystem.ExitMaintenanceMode_Task":                  (*lab).planExitMaintenance,
 	"VirtualDiskManager.CopyVirtualDisk_Task":              (*lab).planCopy,
 	"VirtualMachine.CloneVM_Task":                          (*lab).planClone,
 	"VirtualMachine.ConsolidateVMDisks_Task":               (*lab).planConsolidate,

@@ -20,8 +20,8 @@ const (
 	guestTime = 200 * time.Millisecond // a guest takes to start, and half of it to stop
 )
 
-// planPowerOn refuses templates (NotSupported) and VMs that cannot be reached (InvalidState), and waits for an answer
-// while there is a question.
+// planPowerOn refuses templates (NotSupported), VMs that cannot be reached, or whose host is in maintenance
+// (InvalidState), and waits for an answer while there is a question.
 func (l *lab) planPowerOn(j *job) fault {
 	if j.vm.Config.Template {
 		return new(types.NotSupported)
@@ -30,6 +30,9 @@ func (l *lab) planPowerOn(j *job) fault {
 	j.check = func() fault {
 		if j.vm.Runtime.ConnectionState != types.VirtualMachineConnectionStateConnected {
 			return new(types.InvalidState)
+		}
+		if host, known := l.registry().Get(*j.vm.Runtime.Host).(*simulator.HostSystem); known {
+			return maintenanceIs(host, false)
 		}
 		return nil
 	}
