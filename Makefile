@@ -6,7 +6,7 @@ SHELL := /bin/bash -euo pipefail
 BACKEND ?= libvirt
 CORES ?= 2.18 2.19 newest
 # Which lab BACKEND needs: variants of a backend share one.
-LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere%,$(BACKEND)),vsphere),libvirt)
+LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere% awx,$(BACKEND)),vsphere),libvirt)
 LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
 LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
@@ -52,8 +52,8 @@ conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test,
 	$(if $(filter libvirt xen,$(BACKEND)),@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/conformance --backend $(BACKEND)
 
-integration: venv ## playbooks against the lab of BACKEND; vsphere starts simulators of its own
-	$(if $(filter vsphere,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
+integration: venv ## playbooks against the lab of BACKEND; vsphere, and awx for jobs of AWX, start simulators of their own
+	$(if $(filter vsphere awx,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/integration/$(BACKEND)
 
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)

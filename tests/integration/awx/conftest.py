@@ -17,7 +17,7 @@ from tests.lab.vsphere.server import Layout, Simulator
 
 @pytest.fixture
 def layout() -> Layout:
-    """Two hosts in a cluster and one alone, with two VMs each that are off; modules of tests say what else they need."""
+    """Two hosts in a cluster and one alone, with two VMs each that are off."""
     return Layout(vms=2, guest="tools")
 
 

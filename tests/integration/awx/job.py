@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Runs a job template through ansible-runner, in a private data directory laid out as AWX does it.
 
-What is where, and the command line, are those of AWX's `RunJob`: https://github.com/ansible/awx/blob/devel/awx/main/tasks/jobs.py
-AWX starts ansible-runner in a container; here it is a process in a session of its own.
+What is where, and the command line, are those of AWX's `RunJob`:
+https://github.com/ansible/awx/blob/devel/awx/main/tasks/jobs.py
+AWX starts Ansible in a container, in which no process outlives the first one. `isolated` does the same with bubblewrap,
+which ansible-runner can use, too; else Ansible is a process like any other.
 """
 
 from __future__ import annotations
@@ -37,10 +39,11 @@ class Job:
     inventory: Inventory = field(default_factory=lambda: {"all": {"hosts": []}, "_meta": {"hostvars": {}}})
     arguments: tuple[str, ...] = ()
     environ: dict[str, str] = field(default_factory=dict)
+    isolated: bool = False
 
-    def launch(self, template: JobTemplate, **answers: Any) -> Running:
-        """Begin a job of the pattern."""
-        return self.launch_file(f"{PLAYBOOKS}/{template.playbook}", template.variables(answers))
+    def launch(self, template: JobTemplate, extra: dict[str, Any] | None = None, **answers: Any) -> Running:
+        """Begin a job of the pattern, with answers to its survey and extra variables of the template itself."""
+        return self.launch_file(f"{PLAYBOOKS}/{template.playbook}", (extra or {}) | template.variables(answers))
 
     def launch_file(self, playbook: str | Path, variables: dict[str, Any]) -> Running:
         """Begin a job with any playbook of the project, or an absolute path, and extra variables."""
@@ -48,15 +51,22 @@ class Job:
         data = place / "runner"
         for name in ("env", "inventory", "cp"):
             (data / name).mkdir(parents=True, mode=0o700)
-        for name in ("tmp", "home"):
+        for name in ("tmp", "home", "inside"):
             (place / name).mkdir()
-        shutil.copytree(Path(collections()) / "ansible_collections/crossvirt/lifecycle", data / "project", symlinks=True)
+        shutil.copytree(
+            Path(collections()) / "ansible_collections/crossvirt/lifecycle", data / "project", symlinks=True
+        )
         injected = self.credential.inject(self.inputs, data / "env")
         script = f"#! /usr/bin/env python3\nprint({json.dumps(self.inventory)!r})\n"
         self._write(data / "inventory/hosts", script, 0o700)
         self._write(data / "env/extravars", unsafe(variables | {"awx_job_id": int(IDENT), "awx_user_name": "admin"}))
         self._write(data / "env/cmdline", " ".join(("-u", "root", *self.arguments)))
-        self._write(data / "env/settings", json.dumps({"job_timeout": 0, "suppress_ansible_output": True}))
+        settings: dict[str, Any] = {"job_timeout": 0, "suppress_ansible_output": True}
+        if self.isolated:
+            settings |= {"process_isolation": True, "process_isolation_executable": "bwrap"}
+            shown = (sys.prefix, sys.base_prefix, collections(), str(place / "home"), str(place / "inside"))
+            settings["process_isolation_show_paths"] = shown
+        self._write(data / "env/settings", json.dumps(settings))
         self._write(data / "env/envvars", json.dumps(_environment(place, data) | injected | self.environ))
         argv = [sys.executable, "-m", "ansible_runner", "run", str(data), "-p", str(playbook), "--ident", IDENT]
         env = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "HOME": str(place / "home")}
@@ -81,7 +91,8 @@ def _environment(place: Path, data: Path) -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": f"{data / 'requirements_collections'}:{collections()}",
         "ANSIBLE_INVENTORY_UNPARSED_FAILED": "True",
         "HOME": str(place / "home"),
-        "TMPDIR": str(place / "tmp"),
+        "TMPDIR": str(place / "inside"),
+        "ANSIBLE_REMOTE_TMP": str(place / "home/remote"),
     }
 
 
@@ -100,7 +111,10 @@ class Running:
         """Wait for the end."""
         _code, stdout, stderr = self.process.end()
         artifacts = self.data / "artifacts" / IDENT
-        return Done((artifacts / "status").read_text(), events(artifacts), stdout + stderr, self.data)
+        status = (artifacts / "status").read_text()
+        left = [] if status == "canceled" else list((self.data.parent / "inside").iterdir())
+        assert left == [], "temporary files, which only the end of a container may leave"
+        return Done(status, events(artifacts), stdout + stderr, self.data)
 
 
 @dataclass
@@ -112,12 +126,20 @@ class Done:
     printed: str
     data: Path
 
-    def results(self, module: str) -> list[dict[str, Any]]:
-        """Return the results of a module, as AWX keeps them; those of a loop one by one."""
+    def told(self, action: str) -> list[dict[str, Any]]:
+        """Return the results of an action, as AWX keeps them; those of a loop one by one."""
         kept = ("runner_on_ok", "runner_on_failed", "runner_item_on_ok", "runner_item_on_failed")
-        told = [event["event_data"] for event in self.events if event["event"] in kept]
-        mine = [one["res"] for one in told if one["task_action"] == f"crossvirt.lifecycle.{module}"]
+        data = [event["event_data"] for event in self.events if event["event"] in kept]
+        mine = [one["res"] for one in data if one["task_action"].rpartition(".")[2] == action]
         return [result for result in mine if "results" not in result]
+
+    def results(self, module: str) -> list[dict[str, Any]]:
+        """Return the results of one of our modules."""
+        return self.told(module)
+
+    def shown(self) -> str:
+        """Return what a user of AWX sees."""
+        return "\n".join(event["stdout"] for event in self.events)
 
     def stats(self) -> dict[str, Any]:
         """Return the artifacts that a job hands to a workflow."""

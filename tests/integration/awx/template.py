@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Job templates of the pattern, and what AWX makes of the answers to their surveys.
 
-The rules are those of `SurveyJobTemplateMixin` and `safe_dump`: every text among the extra variables is marked as unsafe.
+The rules are those of `SurveyJobTemplateMixin` and `safe_dump`, which marks every text as unsafe:
 https://github.com/ansible/awx/blob/devel/awx/main/models/mixins.py and .../awx/main/utils/safe_yaml.py
 """
 
