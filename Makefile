@@ -84,11 +84,11 @@ bench: venv lab ## compare with other collections on BACKEND
 matrix: venv ## write docs/support-matrix.md from what conformance found (CHECK=--check only compares)
 	PYTHONPATH=.collections python -m tests.conformance.matrix $(CHECK)
 
-changelog: venv ## turn the fragments into the release that galaxy.yml names
-	antsibull-changelog release
+release: venv ## make release VERSION: changelog, archive and Galaxy's checks; prints how to publish it
+	tests/tools/release.sh "$(VERSION)"
 
 clean: ## remove what the tools made, the lab excepted
 	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: help system venv demo test test-full lint unit conformance integration sanity build installed importer \
-  lab-up lab-down lab bench matrix changelog clean
+  lab-up lab-down lab bench matrix release clean
