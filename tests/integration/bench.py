@@ -136,10 +136,11 @@ class Bench(ABC):
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
     ) -> Played:
-        """Run a playbook of this folder, or any, with extra variables."""
+        """Run a playbook of this folder, or any by its path or by its name in a collection, with extra variables."""
         records = self.folder / f"results-{next(self._numbers)}"
         more = ("-e", json.dumps(extra)) if extra else ()
-        path = HERE / "playbooks" / playbook  # an absolute path stays what it is
+        named = str(playbook).startswith("crossvirt.")
+        path = playbook if named else HERE / "playbooks" / playbook  # an absolute path stays what it is
         env = {"RECORD_TO": str(records)} | (environ or {})
         code, stdout, stderr = self.command("ansible-playbook", str(path), *argv, *more, environ=env)
         results = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
