@@ -179,7 +179,7 @@ def assert_refused(result: Result, error: str, *words: str) -> None:
     """Hold a result to a class, to a message that names what it is about, and to having changed nothing."""
     assert (result["error"], result["changed"]) == (error, False), result
     assert not [word for word in words if word not in result["msg"]], result["msg"]
-    assert not any(vm["changed"] or vm["steps"] for vm in result["vms"])
+    assert not any(one["changed"] or one["steps"] for one in [*result.get("vms", ()), *result.get("hosts", ())])
 
 
 def steps_of(result: Result) -> list[list[tuple[str, str | None]]]:
