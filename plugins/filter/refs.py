@@ -13,8 +13,8 @@ DOCUMENTATION = r"""
 name: refs
 short_description: Name virtual machines that a task returned in the next task
 description:
-  - Turns entries of C(vms) that modules of this collection return into entries of C(vms) that they take, by UUID, so that the
-    next task means the same virtual machines whatever their names or states are by then.
+  - Turns entries of C(vms) that modules of this collection return into entries of C(vms) that they take, by UUID,
+    so that the next task means the same virtual machines, whatever their names or states are by then.
 author: The crossvirt.lifecycle contributors (@crossvirt)
 version_added: 1.0.0
 options:

@@ -42,7 +42,11 @@ def guests(bench: Bench) -> Iterator[None]:
 
 def evacuate(bench: Bench, phase: str, *argv: str, fails: bool = False, **extra: Any) -> Played:
     """Play the collection's playbook."""
-    words = {"host_evacuate_hypervisor": {"name": "lab"}, "host_evacuate_host": "kvm1", "host_evacuate_phase": phase}
+    words: dict[str, Any] = {
+        "host_evacuate_hypervisor": {"name": "lab"},
+        "host_evacuate_host": "kvm1",
+        "host_evacuate_phase": phase,
+    }
     return bench.play("crossvirt.lifecycle.host_evacuate", *argv, fails=fails, **words, **extra)
 
 

@@ -47,7 +47,7 @@ def settled(bench: Bench) -> Iterator[None]:
 def patch(bench: Bench, change: str, *argv: str, fails: bool = True, **extra: Any) -> Played:
     """Play the collection's playbook with one of the changes."""
     environ = {"CROSSVIRT_LAB": os.environ.get("CROSSVIRT_LAB", "0"), **extra.pop("environ", {})}
-    words = {
+    words: dict[str, Any] = {
         "patch_safely_hypervisor": {"name": "lab"},
         "patch_safely_vms": list(PAIR),
         "patch_safely_tasks": str(TASKS / change),
