@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where molecule does not look: check mode and refusals of power_sequence, snapshot_retention, and a report on a fleet."""
+"""Where molecule does not look: check mode and refusals of two roles, and the report on a fleet."""
 
 from __future__ import annotations
 
