@@ -6,9 +6,11 @@ SHELL := /bin/bash -euo pipefail
 BACKEND ?= libvirt
 CORES ?= 2.18 2.19 newest
 # Which lab BACKEND needs: variants of a backend share one.
-LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere%,$(BACKEND)),vsphere),libvirt)
+LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere% awx,$(BACKEND)),vsphere),libvirt)
 LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
 LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
+# Where molecule finds the collection.
+COLLECTIONS ?= $(CURDIR)/.collections
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -52,15 +54,23 @@ conformance: venv ## the suite that every BACKEND passes (libvirt, libvirt-test,
 	$(if $(filter libvirt xen,$(BACKEND)),@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/conformance --backend $(BACKEND)
 
-integration: venv ## playbooks against the lab of BACKEND; vsphere starts simulators of its own
-	$(if $(filter vsphere,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
+integration: venv ## playbooks against the lab of BACKEND; vsphere, and awx for jobs of AWX, start simulators of their own
+	$(if $(filter vsphere awx,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/integration/$(BACKEND)
+
+molecule: venv ## the scenarios of the roles on the lab of BACKEND (libvirt, vsphere); SCENARIO=name for one
+	@$(MAKE) --no-print-directory lab
+	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$(COLLECTIONS) MOLECULE_COMMAND_BORDERS=false \
+	  molecule test $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
 	for core in $(CORES); do tests/tools/sanity.sh $$core; done
 
 build: venv ## build the collection into .build/dist
-	tests/tools/importer.sh --build-only
+	@tests/tools/build.sh dist
+
+installed: venv ## install it into .build/installed, where playbooks of tests find it (CHECKOUT=1: they use the checkout)
+	@tests/tools/installed.sh
 
 importer: venv ## build it, and import it as Galaxy would
 	tests/tools/importer.sh
@@ -81,11 +91,16 @@ bench: venv lab ## compare with other collections on BACKEND
 matrix: venv ## write docs/support-matrix.md from what conformance found (CHECK=--check only compares)
 	PYTHONPATH=.collections python -m tests.conformance.matrix $(CHECK)
 
-changelog: venv ## turn the fragments into the release that galaxy.yml names
-	antsibull-changelog release
+release: venv ## make release VERSION: changelog, archive and Galaxy's checks; prints how to publish it
+	tests/tools/release.sh "$(VERSION)"
 
 clean: ## remove what the tools made, the lab excepted
 	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help system venv demo test test-full lint unit conformance integration sanity build importer \
+<<<<<<< HEAD
+.PHONY: help system venv demo test test-full lint unit conformance integration sanity build installed importer \
+  lab-up lab-down lab bench matrix release clean
+=======
+.PHONY: help system venv demo test test-full lint unit conformance integration molecule sanity build importer \
   lab-up lab-down lab bench matrix changelog clean
+>>>>>>> roles

@@ -15,7 +15,7 @@ REQUIREMENTS = Path(__file__).with_name("requirements.txt")
 ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith(("ANSIBLE_", "CROSSVIRT_"))} | {
     "LC_ALL": "C.UTF-8",
     "ANSIBLE_CONFIG": str(WORK / "ansible.cfg"),
-    "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".collections"),
+    "ANSIBLE_COLLECTIONS_PATH": subprocess.check_output([ROOT / "tests/tools/installed.sh"], text=True).strip(),
     "ANSIBLE_HOME": str(WORK / "home"),
     "ANSIBLE_INVENTORY_PLUGINS": str(Path(__file__).with_name("plugins")),
     "ANSIBLE_LOCALHOST_WARNING": "false",

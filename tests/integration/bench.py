@@ -11,6 +11,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cache
 from itertools import count
 from pathlib import Path
 from threading import Thread
@@ -25,6 +26,14 @@ FOREIGN = ("CROSSVIRT_", "VMWARE_", "ANSIBLE_")
 LINGER_SECONDS = 5
 
 Result = dict[str, Any]
+
+
+@cache
+def collections() -> str:
+    """Return where Ansible finds the collection: as installed from its archive, or the checkout with CHECKOUT=1."""
+    found = subprocess.run([ROOT / "tests/tools/installed.sh"], capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stderr
+    return found.stdout.strip()
 
 
 class Process:
@@ -136,10 +145,19 @@ class Bench(ABC):
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
     ) -> Played:
-        """Run a playbook of this folder, or any, with extra variables."""
+<<<<<<< HEAD
+        """Run a playbook of this folder, any file, or one that a collection has, with extra variables."""
         records = self.folder / f"results-{next(self._numbers)}"
         more = ("-e", json.dumps(extra)) if extra else ()
-        path = HERE / "playbooks" / playbook  # an absolute path stays what it is
+        file = str(playbook).endswith(".yml")
+        path = HERE / "playbooks" / playbook if file else playbook  # an absolute path stays what it is
+=======
+        """Run a playbook of this folder, or any by its path or by its name in a collection, with extra variables."""
+        records = self.folder / f"results-{next(self._numbers)}"
+        more = ("-e", json.dumps(extra)) if extra else ()
+        named = str(playbook).startswith("crossvirt.")
+        path = playbook if named else HERE / "playbooks" / playbook  # an absolute path stays what it is
+>>>>>>> roles
         env = {"RECORD_TO": str(records)} | (environ or {})
         code, stdout, stderr = self.command("ansible-playbook", str(path), *argv, *more, environ=env)
         results = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
@@ -158,10 +176,11 @@ class Bench(ABC):
         temporary.mkdir(parents=True)
         own = {key: value for key, value in os.environ.items() if not key.startswith(FOREIGN)}
         return place, own | {
-            "PYTHONPATH": str(ROOT / ".collections"),
+            "PYTHONPATH": collections(),
             "TMPDIR": str(temporary),
             "CROSSVIRT_CONNECTIONS": str(self.connections_file),
             "ANSIBLE_CONFIG": str(ROOT / "ansible.cfg"),
+            "ANSIBLE_COLLECTIONS_PATH": collections(),
             "ANSIBLE_HOME": str(place / "home"),
             "ANSIBLE_LOCAL_TEMP": str(temporary),
             "ANSIBLE_REMOTE_TMP": str(place / "home/remote"),

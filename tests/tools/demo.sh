@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-3.0-or-later
-# Plays playbooks/demo.yml on a fresh lab of BACKEND (libvirt, vsphere) and ends it, unless KEEP=1. Where the machine cannot have
+# Plays crossvirt.lifecycle.demo on a fresh lab of BACKEND (libvirt, vsphere) and ends it, unless KEEP=1. Where the machine cannot have
 # libvirt's lab, it reads libvirt's own test driver instead.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -17,6 +17,9 @@ case $backend in
     ;;
 esac
 
+ANSIBLE_COLLECTIONS_PATH=$(tests/tools/installed.sh)
+export ANSIBLE_COLLECTIONS_PATH
+
 status=0
 python -m tests.lab up "$backend" || status=$?
 case $backend:$status in
@@ -30,7 +33,7 @@ case $backend:$status in
 esac
 
 ANSIBLE_CALLBACK_PLUGINS=tests/tools/callbacks ANSIBLE_STDOUT_CALLBACK=story \
-  ansible-playbook -i lab.crossvirt.yml playbooks/demo.yml "${words[@]}" -e "{demo_keep: $keep}"
+  ansible-playbook -i lab.crossvirt.yml crossvirt.lifecycle.demo "${words[@]}" -e "{demo_keep: $keep}"
 
 printf '\nAll of it in %d seconds. ' $SECONDS
 if $keep; then

@@ -19,6 +19,7 @@ on_simulators() {
   step conformance BACKEND=vsphere
   step conformance BACKEND=vsphere-esx
   step integration BACKEND=vsphere
+  step integration BACKEND=awx
 }
 
 end() {

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""playbooks/demo.yml on a simulated vCenter: the playbook of libvirt's demo, with other words."""
+"""crossvirt.lifecycle.demo on a simulated vCenter: the playbook of libvirt's demo, with other words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.integration.vsphere.bench import Bench
 from tests.lab.vsphere.lifecycle import define_roles
 from tests.lab.vsphere.server import Layout
 
-PLAYBOOK, SOURCE = ROOT / "playbooks/demo.yml", ROOT / "lab.crossvirt.yml"
+SOURCE = ROOT / "lab.crossvirt.yml"
 WORDS = ROOT / "tests/lab/vsphere/demo.yml"
 
 
@@ -22,7 +22,7 @@ def layout() -> Layout:
 def test_four_vms_from_nothing_to_nothing(bench: Bench) -> None:
     define_roles(bench.sim.govc)
     before = bench.sim.govc.paths()
-    played = bench.play(PLAYBOOK, "-i", str(SOURCE), "-e", f"@{WORDS}")
+    played = bench.play("crossvirt.lifecycle.demo", "-i", str(SOURCE), "-e", f"@{WORDS}")
     assert bench.sim.govc.paths() == before
     assert "demo-web1   DC0_C0_H0  running" in played.printed
     assert "In the guest" not in played.printed  # nothing there can be asked to run a program
