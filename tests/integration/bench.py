@@ -145,19 +145,11 @@ class Bench(ABC):
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
     ) -> Played:
-<<<<<<< HEAD
         """Run a playbook of this folder, any file, or one that a collection has, with extra variables."""
         records = self.folder / f"results-{next(self._numbers)}"
         more = ("-e", json.dumps(extra)) if extra else ()
         file = str(playbook).endswith(".yml")
         path = HERE / "playbooks" / playbook if file else playbook  # an absolute path stays what it is
-=======
-        """Run a playbook of this folder, or any by its path or by its name in a collection, with extra variables."""
-        records = self.folder / f"results-{next(self._numbers)}"
-        more = ("-e", json.dumps(extra)) if extra else ()
-        named = str(playbook).startswith("crossvirt.")
-        path = playbook if named else HERE / "playbooks" / playbook  # an absolute path stays what it is
->>>>>>> roles
         env = {"RECORD_TO": str(records)} | (environ or {})
         code, stdout, stderr = self.command("ansible-playbook", str(path), *argv, *more, environ=env)
         results = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
