@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import ConnectionFailed
 
 from tests.conformance.bed import Bed
 from tests.conformance.results import Results
@@ -61,12 +62,23 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def driver(bed: Bed, results: Results) -> Iterator[Driver]:
-    """A driver connected to the first host."""
-    connected = bed.connect(bed.hosts[0])
-    results.describe(connected.about(), bed.played_by)
-    yield connected
-    connected.close()
+def connected(bed: Bed) -> Iterator[list[Driver]]:
+    """Drivers that tests have used, the last one still."""
+    drivers: list[Driver] = []
+    yield drivers
+    for one in drivers:
+        one.close()
+
+
+@pytest.fixture
+def driver(bed: Bed, connected: list[Driver], results: Results) -> Driver:
+    """A driver connected to the first host; anew where that one's daemon has died since."""
+    try:
+        results.describe(connected[-1].about(), bed.played_by)
+    except (IndexError, ConnectionFailed):
+        connected.append(bed.connect(bed.hosts[0]))
+        results.describe(connected[-1].about(), bed.played_by)
+    return connected[-1]
 
 
 @pytest.fixture
