@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,23 +62,28 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def connected(bed: Bed) -> Iterator[list[Driver]]:
-    """Drivers that tests have used, the last one still."""
+def connected(bed: Bed) -> Iterator[Callable[[], Driver]]:
+    """What returns a driver connected to the first host; a new one where that one's daemon has died since."""
     drivers: list[Driver] = []
-    yield drivers
+
+    def alive() -> Driver:
+        try:
+            drivers[-1].about()
+        except (IndexError, ConnectionFailed):
+            drivers.append(bed.connect(bed.hosts[0]))
+        return drivers[-1]
+
+    yield alive
     for one in drivers:
         one.close()
 
 
 @pytest.fixture
-def driver(bed: Bed, connected: list[Driver], results: Results) -> Driver:
-    """A driver connected to the first host; anew where that one's daemon has died since."""
-    try:
-        results.describe(connected[-1].about(), bed.played_by)
-    except (IndexError, ConnectionFailed):
-        connected.append(bed.connect(bed.hosts[0]))
-        results.describe(connected[-1].about(), bed.played_by)
-    return connected[-1]
+def driver(bed: Bed, connected: Callable[[], Driver], results: Results) -> Driver:
+    """A driver connected to the first host."""
+    found = connected()
+    results.describe(found.about(), bed.played_by)
+    return found
 
 
 @pytest.fixture
