@@ -17,10 +17,10 @@ ROOMS = [
     {"driver"},
     {"steps", "plan"},
     {"planning"},
-    {"connection", "selection", "registry", "movers"},
+    {"connection", "selection", "registry", "movers", "policy", "policy_file"},
     {"endpoints"},
     {"apply", "places", "reading"},
-    {"report", "creation", "migration", "whereabouts", "engine", "listing"},
+    {"report", "creation", "migration", "whereabouts", "guard", "engine", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
