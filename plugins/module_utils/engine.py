@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .apply import GLANCE_SECONDS, GRACE_SECONDS, Note, Run, apply, unheard
 from .connection import Connection
@@ -20,6 +20,9 @@ from .reading import Warn
 from .registry import OpenDriver, driver_class
 from .report import Result, applied, planned, refused, task_result
 from .selection import Entry, Params, refs_of, wanted_from
+
+if TYPE_CHECKING:  # machines without a policy need not compile it
+    from .planning.policy import Policy
 
 T = TypeVar("T")
 Missing = Callable[[Places, Sequence[Entry]], Awaitable[list[Run | CrossvirtError]]]
@@ -117,16 +120,22 @@ async def change(
     *,
     check_mode: bool,
     audience: Audience,
-    drivers: OpenDriver = driver_class,
+    policy: Policy | None = None,
 ) -> Result:
-    """Bring the VMs to what the task asks for, all planned before the first is changed.
+    """Bring the VMs to what the task asks for, all planned and held to the policy before the first is changed.
 
     Raises a CrossvirtError only where no VM is known yet; after that, errors are in the result.
     """
     wanted = wanted_from(params, job.own_keys)
-    places = await Places.open(connection, drivers)
+    if policy:
+        from .guard import refuse_connections
+
+        refuse_connections(policy, [connection, *job.others(params)])
+    places = await Places.open(connection, job.drivers)
     try:
         subjects = await subjects_of(places, wanted, params, job)
+        if policy:
+            subjects = await permitted(policy, places, subjects, chosen=isinstance(wanted, Selection))
         runs = [subject.run for subject in subjects if isinstance(subject.run, Run)]
         if len(runs) < len(subjects):
             reasons = [(s.who, s.run if isinstance(s.run, CrossvirtError) else None) for s in subjects]
@@ -148,6 +157,18 @@ async def change(
         for problem in places.failures:
             audience.warn(str(problem))
         await to_the_end(places.close())
+
+
+async def permitted(policy: Policy, places: Places, subjects: list[Subject], *, chosen: bool) -> list[Subject]:
+    """Put in the place of every run that the policy forbids why it does."""
+    from .guard import refusals
+
+    runs = [subject.run for subject in subjects if isinstance(subject.run, Run)]
+    forbidden = await refusals(policy, places, runs, selected=len(subjects) if chosen else 0)
+    return [
+        replace(subject, run=forbidden.get(subject.run, subject.run)) if isinstance(subject.run, Run) else subject
+        for subject in subjects
+    ]
 
 
 async def to_the_end(work: Coroutine[Any, Any, T]) -> T:

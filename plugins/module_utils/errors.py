@@ -5,7 +5,9 @@ CrossvirtError
   ConnectionFailed
     AuthenticationFailed  CertificateNotTrusted
   MissingLibrary  NotFound  Ambiguous  AlreadyExists  Busy  InvalidState  InvalidOption
-  Unsupported  PermissionDenied  CapacityExceeded  Timeout  Cancelled  BackendError
+  Unsupported  CapacityExceeded  Timeout  Cancelled  BackendError
+  PermissionDenied
+    PolicyRefused
 """
 
 from __future__ import annotations
@@ -72,6 +74,10 @@ class Unsupported(CrossvirtError):
 
 class PermissionDenied(CrossvirtError):
     """The account lacks a right, which the message names."""
+
+
+class PolicyRefused(PermissionDenied):
+    """The policy of this machine forbids it, or cannot be read."""
 
 
 class CapacityExceeded(CrossvirtError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .apply import Run, apply
 from .connection import Connection
@@ -15,6 +15,7 @@ from .engine import Audience, to_the_end
 from .errors import Ambiguous, ConnectionFailed, CrossvirtError, InvalidOption, NotFound
 from .model import Host, Ref, Selection
 from .planning.maintenance import MAINTENANCE, plan_maintenance
+from .planning.policy import Policy
 from .registry import OpenDriver, driver_class
 from .report import Result, applied, planned, refused, task_result
 from .selection import Params
@@ -35,15 +36,22 @@ async def change_hosts(
     check_mode: bool,
     audience: Audience,
     drivers: OpenDriver = driver_class,
+    policy: Policy | None = None,
 ) -> Result:
-    """Bring hosts into maintenance or out of it, all planned before the first is changed.
+    """Bring hosts into maintenance or out of it, all planned and held to the policy before the first is changed.
 
     Raises a CrossvirtError only where no host is known yet; after that, errors are in the result.
     """
     names = names_from(params)
+    if policy:
+        from .guard import refuse_connections
+
+        refuse_connections(policy, [connection])
     endpoints = await Endpoints.open(connection, drivers(connection.type))
     try:
         subjects = await subjects_of(endpoints, names, params)
+        if policy:
+            subjects = [permitted(policy, one) for one in subjects]
         begun = [(one.run, one.who) for one in subjects if isinstance(one.run, Run) and isinstance(one.who, Host)]
         if len(begun) < len(subjects):
             reasons = [(s.who, s.run if isinstance(s.run, CrossvirtError) else None) for s in subjects]
@@ -58,6 +66,14 @@ async def change_hosts(
         for problem in endpoints.failures:
             audience.warn(str(problem))
         await to_the_end(endpoints.close())
+
+
+def permitted(policy: Policy, subject: Subject) -> Subject:
+    """Put in the place of a run that the policy forbids why it does."""
+    from .guard import host_refusal
+
+    reason = host_refusal(policy, subject.run) if isinstance(subject.run, Run) else None
+    return replace(subject, run=reason) if reason else subject
 
 
 def names_from(params: Params) -> list[str]:

@@ -275,11 +275,12 @@ class Volume:
 class Draft:
     """A creation worked out by its driver, with nothing done yet: what will be made, with every default settled.
 
-    `host` is None where the hypervisor chooses one itself.
+    `host` is None where the hypervisor chooses one itself, `storage` is that of files of the VM's own beside its disks.
     """
 
     spec: VmSpec
     host: str | None
+    storage: str | None = None
     volumes: tuple[Volume, ...] = ()
     clone: CloneSpec | None = None
 

@@ -9,7 +9,7 @@ from typing import Self
 
 from .connection import Connection
 from .endpoints import Endpoint, Endpoints
-from .errors import CrossvirtError
+from .errors import ConnectionFailed, CrossvirtError
 from .registry import OpenDriver
 
 
@@ -54,6 +54,13 @@ class Places:
                 await endpoint.open_again(self._drivers(connection.type), connection)
                 break
         return endpoint
+
+    def endpoints_of(self, endpoint: Endpoint) -> Endpoints:
+        """Return the set that an endpoint is one of; raises ConnectionFailed for one that was lost meanwhile."""
+        for endpoints in (self.home, *(one for _who, one in self._others)):
+            if endpoint in endpoints.members:
+                return endpoints
+        raise ConnectionFailed(f"{endpoint.host} does not answer any more")
 
     def label_of(self, endpoint: Endpoint) -> str:
         """Return what results call the connection that an endpoint belongs to."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import replace
 from json import dumps
 from typing import Any, NoReturn
 
@@ -19,6 +20,7 @@ from .errors import Cancelled, CrossvirtError, InvalidOption
 from .hosts import change_hosts
 from .model import Part, Progress, plain
 from .placement import placements
+from .policy import load
 from .reading import read, survey
 from .registry import OpenDriver, driver_class
 from .report import Result, failure
@@ -61,11 +63,9 @@ def run_job(options: Options, job: Job, *, drivers: OpenDriver | None = None, **
     async def results(connection: Connection) -> Result:
         for other in job.others(module.params):
             module.no_log_values.update(other.secrets)
-        params, check_mode = module.params, module.check_mode
-        audience = Audience(module.warn, note)
-        return await change(
-            connection, params, job, check_mode=check_mode, audience=audience, drivers=drivers or job.drivers
-        )
+        params, audience, policy = module.params, Audience(module.warn, note), load(module.warn)
+        mine = replace(job, drivers=drivers or job.drivers)
+        return await change(connection, params, mine, check_mode=module.check_mode, audience=audience, policy=policy)
 
     answer(module, results)
 
@@ -81,9 +81,9 @@ def run_hosts(options: Options, *, drivers: OpenDriver = driver_class) -> None:
     )
 
     async def results(connection: Connection) -> Result:
-        audience = Audience(module.warn)
+        params, audience, policy = module.params, Audience(module.warn), load(module.warn)
         return await change_hosts(
-            connection, module.params, check_mode=module.check_mode, audience=audience, drivers=drivers
+            connection, params, check_mode=module.check_mode, audience=audience, drivers=drivers, policy=policy
         )
 
     answer(module, results)

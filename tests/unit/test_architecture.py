@@ -17,11 +17,11 @@ ROOMS = [
     {"driver"},
     {"steps", "plan"},
     {"planning"},
-    {"connection", "selection", "registry", "movers"},
+    {"connection", "selection", "registry", "movers", "policy", "policy_file"},
     {"endpoints"},
     {"apply", "places", "reading"},
     {"placement"},
-    {"report", "creation", "migration", "whereabouts", "engine", "hosts", "listing"},
+    {"report", "creation", "migration", "whereabouts", "guard", "engine", "hosts", "listing"},
     {"runner"},
 ]
 RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}

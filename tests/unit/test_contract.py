@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 import yaml
 from ansible.plugins.doc_fragments import constructed, inventory_cache
-from ansible_collections.crossvirt.lifecycle.plugins.module_utils import errors, model, reading
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import errors, model, policy_file, reading
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.connection import (
     DEFAULTS,
     FOREIGN,
@@ -172,6 +172,14 @@ def test_errors_are_the_class_tree() -> None:
     tree = {one.__name__: one.__bases__[0].__name__ for one in classes}
     tree["CrossvirtError"] = "-"
     assert {words(row["class"])[0]: row["parent"].strip("`") for row in SECTIONS["Errors"].rows} == tree
+
+
+def test_keys_of_the_policy_are_those_that_it_knows() -> None:
+    assert types_in(SECTIONS["Keys of the policy"]) == policy_file.KEYS
+
+
+def test_operations_of_the_policy_are_the_steps() -> None:
+    assert set(policy_file.ACTIONS) == {words(row["action"])[0] for row in SECTIONS["Steps"].rows}
 
 
 def test_steps_are_those_that_change_something() -> None:

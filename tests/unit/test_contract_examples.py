@@ -12,6 +12,9 @@ from ansible.inventory.host import Host
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.doc_fragments import constructed, inventory_cache
 from ansible_collections.crossvirt.lifecycle.plugins.inventory import vms
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils import runner
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.policy import PATH
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.policy_file import policy_from
 
 from tests.unit.contract_page import SECTIONS, words
 from tests.unit.harness import run
@@ -69,6 +72,19 @@ def test_task_gives_the_result_shown(module: str) -> None:
     options, check_mode = task[f"crossvirt.lifecycle.{module}"], task.get("check_mode", False)
     result = run(module, options, check_mode=check_mode, drivers=drivers_of(fleet()))
     assert {key: value for key, value in result.items() if key not in ("invocation", "warnings")} == completed(shown)
+
+
+def test_policy_forbids_what_is_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    (keys,) = SECTIONS["12. Guard policy"].examples
+    keys["allowed"]["hypervisors"]["kvm"]["hosts"] = ["kvm1", "kvm2"]
+    policy = policy_from(yaml.safe_dump(keys), PATH)
+    monkeypatch.setattr(runner, "load", lambda _warn: policy)
+    (task,), shown = SECTIONS["A task that a policy forbids"].examples
+    result = run("vm_state", task["crossvirt.lifecycle.vm_state"], drivers=drivers_of(fleet()))
+    assert {key: value for key, value in result.items() if key not in ("invocation", "warnings", "failed")} == {
+        "diff": [],
+        **shown,
+    }
 
 
 def test_source_gives_the_inventory_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

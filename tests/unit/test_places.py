@@ -72,6 +72,21 @@ def test_hosts_that_are_known_count_once_and_keep_their_label() -> None:
     assert inside(world, labels) == [("west1", "west"), ("kvm2", "memory"), ("kvm1", "memory")]
 
 
+def test_an_endpoint_belongs_to_a_set_as_long_as_it_answers() -> None:
+    world = four()
+
+    async def sets(places: Places) -> tuple[bool, bool]:
+        other = await places.at(west(world, "west1"))
+        (lost, home), (member,) = places.home.members, other.members
+        places.home.members = [home]
+        with pytest.raises(ConnectionFailed, match="kvm1 does not answer any more"):
+            places.endpoints_of(lost)
+        places.home.members = [lost, home]
+        return places.endpoints_of(home) is places.home, places.endpoints_of(member) is other
+
+    assert inside(world, sets) == (True, True)
+
+
 def test_a_connection_that_failed_is_not_tried_again() -> None:
     world = four()
     world.sites["west1"].down = True

@@ -28,7 +28,7 @@ NO_IMAGE = Image(0, 0)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VsphereDraft(Draft):
-    """A draft with what vSphere needs to carry it out; `storage` is the datastore of the VM's own files."""
+    """A draft with what vSphere needs to carry it out."""
 
     place: Place
     storage: str
@@ -111,7 +111,11 @@ class Drafter:
         names = volume_names(name, one.stores)
         disks = () if one.copy else tuple(self._disks(one, names))
         return VsphereDraft(
-            spec=spec if one.copy else replace(spec, cpus=spec.cpus or 1),
+            spec=replace(
+                spec,
+                cpus=spec.cpus if one.copy else spec.cpus or 1,
+                folder=self._estate.path(one.place.folder),
+            ),
             host=self._estate.name(one.place.host) if one.place.host else None,
             volumes=self._copied(one, one.copy, names) if one.copy else tuple(disk.volume for disk in disks),
             clone=one.clone,
