@@ -24,6 +24,7 @@ from tests.lab.xen.client import XenLab
 POOL = "/var/lib/libvirt/images"
 STATES = {"c": "crashed", "s": "changing", "d": "changing", "p": "paused"}  # xl's letters, the strongest first
 PATIENCE_SECONDS = 400  # everything here is emulated twice
+ANSWER_SECONDS = 100  # a guest that has not answered until then never will: emulated ones hang now and then
 
 # By kind: memory in MiB, and what it boots. A kernel without its initramfs panics; a deaf guest does not obey.
 KERNEL = "<kernel>/lab/boot/vmlinuz</kernel>"
@@ -123,7 +124,18 @@ class XenBed(Bed):
         if not domain.isActive() and start.state != "stopped":
             domain.create()
         if domain.isActive() and start.state != "crashed":  # before it has booted, it cannot be suspended
-            self.lab.wait_for_guest(self.where[domain.name()], domain.name(), PATIENCE_SECONDS)
+            self._boot(domain)
+
+    def _boot(self, domain: Any) -> None:
+        """Wait for a guest; one that hangs is begun anew."""
+        host, name = self.where[domain.name()], domain.name()
+        try:
+            self.lab.wait_for_guest(host, name, ANSWER_SECONDS)
+        except LabError:
+            domain.destroy()
+            self._settle(domain)
+            domain.create()
+            self.lab.wait_for_guest(host, name, PATIENCE_SECONDS)
 
     def _settle(self, domain: Any) -> None:
         """Wait while a VM that is off by its state still has to go."""

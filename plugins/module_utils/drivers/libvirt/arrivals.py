@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from ...errors import AlreadyExists, CrossvirtError, InvalidState, NotFound, all_of
+from ...errors import AlreadyExists, CrossvirtError, InvalidState, NotFound, Unsupported, all_of
 from ...model import Move, MoveSpec, PowerState
 from ...model import Volume as NamedVolume
 from .departures import LibvirtDeparture, one_departure
@@ -106,6 +106,8 @@ class Arrivals:
 
     def _renamed(self, departure: LibvirtDeparture, name: str) -> list[CrossvirtError]:
         """Return why a VM that stays on its host cannot have another name."""
+        if self._session.kind != "QEMU":
+            return [Unsupported(f"libvirt's driver for {self._session.kind} renames no VM that stays on its host")]
         if departure.running:
             return [InvalidState(f"{departure.vm.name} is not off, and libvirt renames a VM only while it is off")]
         if name in self._here.names:
