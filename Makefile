@@ -60,7 +60,7 @@ integration: venv ## playbooks against the lab of BACKEND; vsphere starts simula
 
 molecule: venv ## the scenarios of the roles on the lab of BACKEND (libvirt, vsphere); SCENARIO=name for one
 	@$(MAKE) --no-print-directory lab
-	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$(COLLECTIONS) MOLECULE_COMMAND_BORDERS=false \
+	BACKEND=$(BACKEND) CROSSVIRT_CONNECTIONS=$(LAB_FILE) ANSIBLE_COLLECTIONS_PATH=$(COLLECTIONS) MOLECULE_COMMAND_BORDERS=false \
 	  molecule test $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
