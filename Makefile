@@ -58,7 +58,8 @@ integration: venv ## playbooks against the lab of BACKEND; vsphere, and awx for 
 
 molecule: venv ## the scenarios of the roles on the lab of BACKEND (libvirt, vsphere); SCENARIO=name for one
 	@$(MAKE) --no-print-directory lab
-	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$$(tests/tools/installed.sh) MOLECULE_COMMAND_BORDERS=false \
+	BACKEND=$(BACKEND) CROSSVIRT_CONNECTIONS=$(LAB_FILE) MOLECULE_COMMAND_BORDERS=false \
+	  ANSIBLE_COLLECTIONS_PATH=$$(tests/tools/installed.sh) \
 	  molecule test $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)

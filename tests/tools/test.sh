@@ -20,6 +20,7 @@ on_simulators() {
   step conformance BACKEND=vsphere-esx
   step integration BACKEND=vsphere
   step integration BACKEND=awx
+  step molecule BACKEND=vsphere
 }
 
 end() {
@@ -28,6 +29,7 @@ end() {
     cat "$results/simulators.log"
   fi
   [ -z "${lab:-}" ] || make --no-print-directory lab-down || status=1
+  make --no-print-directory lab-down BACKEND=vsphere || status=1
   [ -z "${xen:-}" ] || make --no-print-directory lab-down BACKEND=xen || status=1
   [ $status = 0 ] || printf '\nFAILED, see above\n'
   .venv/bin/python tests/tools/summary.py "$results" || status=1
@@ -64,6 +66,7 @@ else
   [ "$lab" = 0 ]
   step conformance BACKEND=libvirt
   step integration BACKEND=libvirt
+  step molecule BACKEND=libvirt
   [ -z "${FULL:-}" ] || step bench
 fi
 

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -47,7 +48,7 @@ def evacuate(bench: Bench, phase: str, *argv: str, fails: bool = False, **extra:
         "host_evacuate_host": "kvm1",
         "host_evacuate_phase": phase,
     }
-    return bench.play("crossvirt.lifecycle.host_evacuate", *argv, fails=fails, **words, **extra)
+    return bench.play("crossvirt.lifecycle.host_evacuate", *argv, fails=fails, **(words | extra))
 
 
 def running(bench: Bench, host: str) -> list[str]:
@@ -119,3 +120,21 @@ def test_moves_that_take_too_long_leave_the_host_up(bench: Bench) -> None:
     assert "The host was not emptied" in message
     assert "Host kvm1 reads up" in message
     assert "host_evacuate_moved: []" in message
+
+
+def test_a_drain_that_fails_late_is_gone_on_with(bench: Bench) -> None:
+    proxied = {"host_evacuate_hypervisor": {"name": "lab-proxy"}}
+    bench.lab.proxy("kvm1").trap("cut", procedure="secret_define_xml")  # what maintenance writes
+    try:
+        message = str(evacuate(bench, "drain", fails=True, **proxied).results[-1]["msg"])
+    finally:
+        bench.lab.proxy("kvm1").heal()
+    assert "The host was not emptied and put into maintenance" in message
+    assert "Host kvm1 reads up; nothing runs on it" in message
+    assert "- it-evacuate1: running on kvm2" in message
+    moved = json.loads(message.rpartition("host_evacuate_moved: ")[2])
+    assert sorted(vm["name"] for vm in moved) == AWAY
+    drained = evacuate(bench, "drain", host_evacuate_moved=moved)
+    assert drained.results[-1]["msg"]["host_evacuate_moved"] == moved
+    evacuate(bench, "restore", host_evacuate_moved=moved)
+    assert (sorted(running(bench, "kvm1")), running(bench, "kvm2")) == (AWAY, [])
