@@ -9,6 +9,8 @@ CORES ?= 2.18 2.19 newest
 LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere% awx,$(BACKEND)),vsphere),libvirt)
 LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
 LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
+# Where molecule finds the collection.
+COLLECTIONS ?= $(CURDIR)/.collections
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -56,6 +58,11 @@ integration: venv ## playbooks against the lab of BACKEND; vsphere, and awx for 
 	$(if $(filter vsphere awx,$(BACKEND)),,@$(MAKE) --no-print-directory lab)
 	$(PYTEST) tests/integration/$(BACKEND)
 
+molecule: venv ## the scenarios of the roles on the lab of BACKEND (libvirt, vsphere); SCENARIO=name for one
+	@$(MAKE) --no-print-directory lab
+	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$(COLLECTIONS) MOLECULE_COMMAND_BORDERS=false \
+	  molecule test $(if $(SCENARIO),-s $(SCENARIO),--all)
+
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
 	for core in $(CORES); do tests/tools/sanity.sh $$core; done
 
@@ -90,5 +97,5 @@ release: venv ## make release VERSION: changelog, archive and Galaxy's checks; p
 clean: ## remove what the tools made, the lab excepted
 	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help system venv demo test test-full lint unit conformance integration sanity build installed importer \
+.PHONY: help system venv demo test test-full lint unit conformance integration molecule sanity build installed importer \
   lab-up lab-down lab bench matrix release clean

@@ -13,22 +13,16 @@ DOCUMENTATION = r"""
 name: refs
 short_description: Name virtual machines that a task returned in the next task
 description:
-  - Turns entries of C(vms) that modules of this collection return into entries of C(vms) that they take, by UUID, so that the
-    next task means the same virtual machines whatever their names or states are by then.
+  - Turns entries of C(vms) that modules of this collection return into entries of C(vms) that they take, by UUID,
+    so that the next task means the same virtual machines, whatever their names or states are by then.
 author: The crossvirt.lifecycle contributors (@crossvirt)
-version_added: 0.2.0
-positional: keep
+version_added: 1.0.0
 options:
   _input:
     description: Results or documents of virtual machines.
     type: list
     elements: dict
     required: true
-  keep:
-    description: Keys that come along, such as V(target) from M(crossvirt.lifecycle.vm_migrate)'s point of view.
-    type: list
-    elements: str
-    default: []
 """
 
 EXAMPLES = r"""
@@ -53,9 +47,9 @@ _value:
 """
 
 
-def refs(vms: Iterable[Mapping[str, Any]], keep: Iterable[str] = ()) -> list[dict[str, Any]]:
+def refs(vms: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return an entry of `vms` for each; raises AnsibleFilterError for one that tells neither uuid nor id."""
-    return [ref(vm) | {key: vm[key] for key in keep if key in vm} for vm in vms]
+    return [ref(vm) for vm in vms]
 
 
 def ref(vm: Mapping[str, Any]) -> dict[str, Any]:

@@ -145,11 +145,11 @@ class Bench(ABC):
     def play(
         self, playbook: str | Path, *argv: str, environ: dict[str, str] | None = None, fails: bool = False, **extra: Any
     ) -> Played:
-        """Run a playbook of this folder, any file, or one that a collection has, with extra variables."""
+        """Run a playbook of this folder, or any by its path or by its name in a collection, with extra variables."""
         records = self.folder / f"results-{next(self._numbers)}"
         more = ("-e", json.dumps(extra)) if extra else ()
-        file = str(playbook).endswith(".yml")
-        path = HERE / "playbooks" / playbook if file else playbook  # an absolute path stays what it is
+        named = str(playbook).startswith("crossvirt.")
+        path = playbook if named else HERE / "playbooks" / playbook  # an absolute path stays what it is
         env = {"RECORD_TO": str(records)} | (environ or {})
         code, stdout, stderr = self.command("ansible-playbook", str(path), *argv, *more, environ=env)
         results = [json.loads(line) for line in records.read_text().splitlines()] if records.exists() else []
@@ -189,7 +189,7 @@ def assert_refused(result: Result, error: str, *words: str) -> None:
     """Hold a result to a class, to a message that names what it is about, and to having changed nothing."""
     assert (result["error"], result["changed"]) == (error, False), result
     assert not [word for word in words if word not in result["msg"]], result["msg"]
-    assert not any(vm["changed"] or vm["steps"] for vm in result["vms"])
+    assert not any(one["changed"] or one["steps"] for one in [*result.get("vms", ()), *result.get("hosts", ())])
 
 
 def steps_of(result: Result) -> list[list[tuple[str, str | None]]]:

@@ -34,7 +34,7 @@ class CredentialType:
 
     @staticmethod
     def read(name: str) -> CredentialType:
-        """Read one of the pattern's, with its files in the order in which the database gives them back: short names first."""
+        """Read one of the pattern's; the database gives files back in this order, short names first."""
         defined = yaml.safe_load((PATTERN / f"credential_types/{name}.yml").read_text())
         inputs, injectors = defined["inputs"], defined["injectors"]
         files = dict(sorted(injectors["file"].items(), key=lambda item: (len(item[0]), item[0])))

@@ -56,7 +56,7 @@ def test_jobs_with_conditions_that_do_not_overlap(bench: Bench, job: Job) -> Non
 
 
 def test_the_same_job_twice_at_once(bench: Bench, job: Job) -> None:
-    """vSphere takes one task for each VM: the other job is told so, or finds that it runs. A third job finds all done."""
+    """vSphere takes one task for each VM: the other job is told so, or finds it done. A third one finds all done."""
     bench.control.delays(PowerOnVM=1)
     answers: dict[str, Any] = {"job_name": "?*", "job_max_vms": 50, "job_state": "running"}
     both = [job.launch(TEMPLATES["power"], **answers) for _number in (1, 2)]

@@ -232,7 +232,7 @@ class VsphereDriver(Driver):
         """Have vSphere do it; VMs that are off stay registered here."""
         host = self.session.vim.HostSystem(host_id, self.session.stub)
         return self.tasks.submit(
-            f"bringing host {host_id} into maintenance",
+            f"bringing host {self.name(host_id)} into maintenance",
             lambda: host.EnterMaintenanceMode_Task(timeout=0, evacuatePoweredOffVms=False),
         )
 
@@ -240,7 +240,7 @@ class VsphereDriver(Driver):
         """Have vSphere end it."""
         host = self.session.vim.HostSystem(host_id, self.session.stub)
         return self.tasks.submit(
-            f"ending the maintenance of host {host_id}", lambda: host.ExitMaintenanceMode_Task(timeout=0)
+            f"ending the maintenance of host {self.name(host_id)}", lambda: host.ExitMaintenanceMode_Task(timeout=0)
         )
 
     def vm(self, vm_id: str) -> Any:
@@ -248,7 +248,7 @@ class VsphereDriver(Driver):
         return self.session.vim.VirtualMachine(vm_id, self.session.stub)
 
     def name(self, vm_id: str) -> str:
-        """Return what messages call a VM: its name as it was last read."""
+        """Return what messages call a VM or a host: its name as it was last read."""
         return self.reader.names.get(vm_id, vm_id)
 
     def _power(self, vm_id: str, doing: str, transition: Transition, begin: Callable[[Any], Any]) -> Operation:

@@ -48,7 +48,7 @@ FROM_ROW: dict[Part, Callable[[Row], Any]] = {
 
 
 class Reader:
-    """Reads VMs of one session; `names` are those last read, by id, for messages."""
+    """Reads VMs and hosts of one session; `names` are those last read, by id, for messages."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -84,7 +84,9 @@ class Reader:
 
     def hosts(self) -> list[Host]:
         """Return the hosts by name."""
-        return sorted(surroundings.hosts(read_all(self._session, surroundings.HOSTS)), key=attrgetter("name", "id"))
+        found = sorted(surroundings.hosts(read_all(self._session, surroundings.HOSTS)), key=attrgetter("name", "id"))
+        self.names |= {host.id: host.name for host in found}
+        return found
 
     def storage(self) -> list[Storage]:
         """Return the datastores by name."""

@@ -23,6 +23,8 @@ var reading = []string{
 // privileges are the names of the rights that calls need; Section "Required Privileges" of each method.
 var privileges = map[string]string{
 	"PowerOnVM_Task":               "VirtualMachine.Interact.PowerOn",
+	"EnterMaintenanceMode_Task":    "Host.Config.Maintenance",
+	"ExitMaintenanceMode_Task":     "Host.Config.Maintenance",
 	"PowerOffVM_Task":              "VirtualMachine.Interact.PowerOff",
 	"ShutdownGuest":                "VirtualMachine.Interact.PowerOff",
 	"SuspendVM_Task":               "VirtualMachine.Interact.Suspend",
