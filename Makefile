@@ -9,8 +9,6 @@ CORES ?= 2.18 2.19 newest
 LAB := $(or $(filter xen,$(BACKEND)),$(if $(filter vsphere% awx,$(BACKEND)),vsphere),libvirt)
 LAB_OPTIONS ?= $(if $(filter libvirt,$(LAB)),--ssh)
 LAB_FILE := $(CURDIR)/.lab/$(if $(filter-out 0,$(CROSSVIRT_LAB)),$(CROSSVIRT_LAB)/)$(LAB).yml
-# Where molecule finds the collection.
-COLLECTIONS ?= $(CURDIR)/.collections
 export CROSSVIRT_CONNECTIONS ?= $(LAB_FILE)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
@@ -60,7 +58,7 @@ integration: venv ## playbooks against the lab of BACKEND; vsphere, and awx for 
 
 molecule: venv ## the scenarios of the roles on the lab of BACKEND (libvirt, vsphere); SCENARIO=name for one
 	@$(MAKE) --no-print-directory lab
-	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$(COLLECTIONS) MOLECULE_COMMAND_BORDERS=false \
+	BACKEND=$(BACKEND) ANSIBLE_COLLECTIONS_PATH=$$(tests/tools/installed.sh) MOLECULE_COMMAND_BORDERS=false \
 	  molecule test $(if $(SCENARIO),-s $(SCENARIO),--all)
 
 sanity: venv ## ansible-test sanity with each of CORES (2.18, 2.19, newest)
