@@ -41,7 +41,9 @@ def clone(tmp_path: Path) -> Iterator[Path]:
     for name in filter(None, listed.split("\0")):
         (tree / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(ROOT / name, tree / name)
-    (tree / ".venv").symlink_to(ROOT / ".venv")
+    (tree / ".venv").mkdir()
+    (tree / ".venv/bin").symlink_to(ROOT / ".venv/bin")
+    (tree / ".venv/stamp").touch()
     (tree / ".collections/ansible_collections/crossvirt").mkdir(parents=True)
     (tree / ".collections/ansible_collections/crossvirt/lifecycle").symlink_to(tree)
     (tree / ".lab").mkdir()
