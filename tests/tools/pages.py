@@ -44,8 +44,10 @@ def navigation(index: str, reference: Path) -> str:
 
 def plugins(reference: Path) -> list[str]:
     """Return the generated pages by the short names of what they describe."""
-    pages = sorted((one.stem.removesuffix(f"_{kind}"), kind) for kind in KINDS for one in reference.glob(f"*_{kind}.rst"))
-    return [f"{name if kind == 'module' else f'{name} ({kind})'} <reference/{name}_{kind}>" for name, kind in pages]
+    found = ((page.stem.removesuffix(f"_{kind}"), kind) for kind in KINDS for page in reference.glob(f"*_{kind}.rst"))
+    return [
+        f"{name if kind == 'module' else f'{name} ({kind})'} <reference/{name}_{kind}>" for name, kind in sorted(found)
+    ]
 
 
 def tree(caption: str, entries: list[str]) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""docs/coming-from.md leaves out no option of the modules that it compares with, as far as their documentation tells."""
+"""docs/coming-from.md leaves out no option of the modules that it compares with, as their documentation has them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ from tests.integration.bench import ROOT
 
 PAGE = (ROOT / "docs/coming-from.md").read_text()
 SECTIONS = dict(re.findall(r"^### (\w+\.\w+\.\w+)\n((?:(?!##).*\n)*)", PAGE, re.MULTILINE))
-CONNECTION = {"hostname", "username", "password", "port", "validate_certs", "proxy_host", "proxy_port", "proxy_protocol"}
+CONNECTION = {
+    "hostname",
+    "username",
+    "password",
+    "port",
+    "validate_certs",
+    "proxy_host",
+    "proxy_port",
+    "proxy_protocol",
+}
 NEWER = {"vm_custom_attributes", "vm_info", "vm_snapshot_info", "vm_snapshot_revert"}  # than the release that is tried
 
 
