@@ -42,8 +42,16 @@ lint: venv ## formats, types, licences, changelog, and Ansible's production prof
 	mypy -p ansible_collections.crossvirt.lifecycle.plugins -p tests
 	reuse lint --lines
 	antsibull-changelog lint
+	@$(MAKE) --no-print-directory docs-lint
 	yamllint --strict .
 	ansible-lint
+
+docs: venv ## build the site into .build/docs: our pages, and the reference out of the plugins
+	@tests/tools/docs.sh
+
+docs-lint: venv ## check the documentation in plugins and roles, and what it refers to
+	antsibull-docs lint-collection-docs --plugin-docs --check-extra-docs-refs \
+	  --validate-collection-refs all --disallow-unknown-collection-refs .
 
 unit: venv ## tests that need no hypervisor
 	$(PYTEST) tests/unit
@@ -96,5 +104,5 @@ release: venv ## make release VERSION: changelog, archive and Galaxy's checks; p
 clean: ## remove what the tools made, the lab excepted
 	rm -rf .venv .build .collections .ansible .mypy_cache .pytest_cache .ruff_cache
 
-.PHONY: help system venv demo test test-full lint unit conformance integration molecule sanity build installed importer \
-  lab-up lab-down lab bench matrix release clean
+.PHONY: help system venv demo test test-full lint docs docs-lint unit conformance integration molecule sanity build \
+  installed importer lab-up lab-down lab bench matrix release clean

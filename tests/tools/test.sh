@@ -45,6 +45,7 @@ set +m
 
 step lint
 step unit
+step docs
 step sanity CORES="${FULL:+2.18 newest }2.19"
 step importer
 step conformance BACKEND=memory
