@@ -125,6 +125,10 @@ DECLARED: dict[str, list[tuple[Any, str]]] = {  # what pyvmomi says of the calls
     "create": [(vim.Folder, "CreateVm")],
     "create, clone": [(vim.Folder, "CreateVm")],
     "migrate of any other": [(vim.VirtualMachine, "Relocate")],
+    "enter_maintenance, exit_maintenance": [
+        (vim.HostSystem, "EnterMaintenanceMode"),
+        (vim.HostSystem, "ExitMaintenanceMode"),
+    ],
     "labels that are custom attributes": [(vim.CustomFieldsManager, "SetField")],
 }
 
