@@ -101,7 +101,7 @@ class XenBed(Bed):
         try:
             return self._prepared(start, self.hosts[0], name)
         finally:
-            del self.where[name]  # from now on it is where it is found
+            self.where.pop(name, None)  # from now on it is where it is found
 
     def _prepared(self, start: Start, host: str, name: str) -> str:
         if start.snapshots:
