@@ -50,7 +50,7 @@ class JobTemplate:
 
     def _fits(self, name: str, value: object) -> bool:
         question = self.questions[name]
-        return type(value) is KINDS[question["type"]] and value in question.get("choices", [value])
+        return isinstance(value, KINDS[question["type"]]) and value in question.get("choices", [value])
 
 
 class UnsafeDumper(yaml.SafeDumper):
