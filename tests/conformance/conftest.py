@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
 import pytest
 from ansible_collections.crossvirt.lifecycle.plugins.module_utils.driver import Capability, Driver
+from ansible_collections.crossvirt.lifecycle.plugins.module_utils.errors import ConnectionFailed
 
 from tests.conformance.bed import Bed
 from tests.conformance.results import Results
@@ -61,12 +62,28 @@ def bed(request: pytest.FixtureRequest) -> Iterator[Bed]:
 
 
 @pytest.fixture(scope="session")
-def driver(bed: Bed, results: Results) -> Iterator[Driver]:
+def connected(bed: Bed) -> Iterator[Callable[[], Driver]]:
+    """What returns a driver connected to the first host; a new one where that one's daemon has died since."""
+    drivers: list[Driver] = []
+
+    def alive() -> Driver:
+        try:
+            drivers[-1].about()
+        except (IndexError, ConnectionFailed):
+            drivers.append(bed.connect(bed.hosts[0]))
+        return drivers[-1]
+
+    yield alive
+    for one in drivers:
+        one.close()
+
+
+@pytest.fixture
+def driver(bed: Bed, connected: Callable[[], Driver], results: Results) -> Driver:
     """A driver connected to the first host."""
-    connected = bed.connect(bed.hosts[0])
-    results.describe(connected.about(), bed.played_by)
-    yield connected
-    connected.close()
+    found = connected()
+    results.describe(found.about(), bed.played_by)
+    return found
 
 
 @pytest.fixture

@@ -65,12 +65,19 @@ class XenBed(Bed):
         except LabError as error:
             pytest.exit(str(error), returncode=3)
         self.hosts = tuple(self.lab.hosts)
-        self.conns = {host: libvirt.open(self.lab.hosts[host].uri) for host in self.hosts}
+        self._conns: dict[str, Any] = {}
         self.where: dict[str, str] = {}
         self._numbers = count(1)
         self._shared = cycle(range(1, len(contents.VOLUMES) + 1))
-        for conn in self.conns.values():
-            clear(conn)
+        for host in self.hosts:
+            clear(self._conn(host))
+
+    def _conn(self, host: str) -> Any:
+        """Return a connection of our own, a new one where libvirtd has died: on Xen it does so now and then."""
+        if host not in self._conns or not lives(self._conns[host]):
+            wait_until(self.lab.hosts[host].answers, f"libvirtd of {host}", PATIENCE_SECONDS)
+            self._conns[host] = libvirt.open(self.lab.hosts[host].uri)
+        return self._conns[host]
 
     def hypervisor(self, host: str | None = None) -> dict[str, Any]:
         return self.lab.connection(f"{host}-proxy" if host else "lab-proxy")
@@ -94,7 +101,7 @@ class XenBed(Bed):
         try:
             return self._prepared(start, self.hosts[0], name)
         finally:
-            del self.where[name]  # from now on it is where it is found
+            self.where.pop(name, None)  # from now on it is where it is found
 
     def _prepared(self, start: Start, host: str, name: str) -> str:
         if start.snapshots:
@@ -148,7 +155,7 @@ class XenBed(Bed):
 
     def _domain(self, host: str, name: str, start: Start) -> Any:
         """Return the VM of a kind, made if it is not there; one that can move has a logical volume, in turn."""
-        conn = self.conns[host]
+        conn = self._conn(host)
         try:
             return conn.lookupByName(name)
         except libvirt.libvirtError:
@@ -165,7 +172,7 @@ class XenBed(Bed):
         return conn.defineXML(xml.replace("type='file'", "type='block'") if start.shared else xml)
 
     def _disk(self, host: str, name: str, kind: str) -> None:
-        pool = self.conns[host].storagePoolLookupByName("default")
+        pool = self._conn(host).storagePoolLookupByName("default")
         pool.refresh()
         if kind == "guest":
             source = pool.storageVolLookupByName(self.lab.facts["guest"]["volume"])
@@ -228,8 +235,8 @@ class XenBed(Bed):
 
     def volumes(self) -> set[str]:
         found = set()
-        for conn in self.conns.values():
-            for pool in conn.listAllStoragePools():
+        for host in self.hosts:
+            for pool in self._conn(host).listAllStoragePools():
                 pool.refresh()
                 found |= set(pool.listVolumes())
         return found
@@ -242,8 +249,8 @@ class XenBed(Bed):
         writes += sorted(calls.writes)
 
     def forget(self, vm: str) -> None:
-        for conn in self.conns.values():
-            clear(conn, vm)
+        for host in self.hosts:
+            clear(self._conn(host), vm)
 
     def _host(self, vm: str) -> str:
         if vm in self.where:
@@ -251,9 +258,17 @@ class XenBed(Bed):
         return next(host for host in self.hosts if vm in self.lab.virsh(host, "list", "--all", "--name").split("\n"))
 
     def close(self) -> None:
-        for conn in self.conns.values():
-            clear(conn)
-            conn.close()
+        for host in self.hosts:
+            clear(self._conn(host))
+            self._conn(host).close()
+
+
+def lives(conn: Any) -> bool:
+    """Say whether a connection still leads to a libvirtd."""
+    try:
+        return bool(conn.getVersion())
+    except libvirt.libvirtError:
+        return False
 
 
 def kind_of(start: Start) -> str:
