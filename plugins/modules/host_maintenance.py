@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: host_maintenance
 short_description: Brings hosts into maintenance and out of it
 version_added: 1.0.0
-author: crossvirt.lifecycle contributors
+author: The crossvirt.lifecycle contributors (@crossvirt)
 description:
   - A host in maintenance starts no VM, and none can be made there or move there.
   - It is refused while VMs on the host are not off. Move them with M(crossvirt.lifecycle.vm_migrate) first, or let the

@@ -8,7 +8,7 @@ DOCUMENTATION = r"""
 module: placement_info
 short_description: Says which host each of several VMs could move to
 version_added: 1.0.0
-author: crossvirt.lifecycle contributors
+author: The crossvirt.lifecycle contributors (@crossvirt)
 description:
   - Chooses another host for each VM by memory, processors and networks. VMs with the most memory are placed first, each
     on the host with the most memory left, of its own cluster where one fits.
