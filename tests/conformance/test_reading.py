@@ -17,6 +17,7 @@ from ansible_collections.crossvirt.lifecycle.plugins.module_utils.model import (
 )
 
 from tests.conformance.bed import Bed, Start
+from tests.lab.commands import wait_until
 
 NOBODY = "00000000-0000-4000-8000-00000000dead"
 
@@ -64,7 +65,12 @@ def test_a_part_is_there_when_it_was_gathered(bed: Bed, driver: Driver, part: Pa
     assert getattr(full, part) is not None
     for other in set(Part) - {part, *PLANNING_ONLY}:
         assert getattr(full, other) is None
-    assert driver.get_vms([bare.id], [part])[bare.id] == full
+
+    def agree() -> bool:  # not at once: a guest that has just booted gets its addresses meanwhile
+        (found,) = driver.find_vms((Ref("name", name),), [part])
+        return driver.get_vms([bare.id], [part])[bare.id] == found
+
+    wait_until(agree, f"the same {part} by name and by id", bed.patience_seconds)
 
 
 def test_disks_tell_their_users_only_when_asked(bed: Bed, driver: Driver) -> None:
