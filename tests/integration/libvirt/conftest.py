@@ -35,12 +35,13 @@ def alone(bench: Bench) -> Iterator[None]:
     wait_until(lambda: not bench.clients(), "end of all connections to the hosts")
 
 
-@pytest.fixture(scope="session")
-def guest(bench: Bench) -> str:
+@pytest.fixture(scope="module")
+def guest(bench: Bench) -> Iterator[str]:
     """A VM on kvm1 whose guest answers."""
     bench.machines.guest("kvm1", "it-guest")
     bench.lab.wait_for_agent("kvm1", "it-guest", timeout_seconds=60)
-    return "it-guest"
+    yield "it-guest"
+    bench.machines.clear("it-guest")
 
 
 @pytest.fixture(scope="module")
