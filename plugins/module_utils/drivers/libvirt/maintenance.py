@@ -56,7 +56,7 @@ def refusal(session: Session) -> str | None:
     except session.libvirt.libvirtError as error:
         if error.get_error_code() != NO_SUPPORT:
             raise session.ours(error, "asking for secrets") from error
-        return f"libvirt on {session.host} keeps no secrets, and one would be the mark of maintenance"
+        return "libvirt keeps no secrets here, and one would be the mark of maintenance"
     return None
 
 
