@@ -30,7 +30,7 @@ venv: .venv/stamp ## make the Python environment in .venv
 demo: venv ## play the life of four VMs on a lab of BACKEND (libvirt, vsphere)
 	@BACKEND=$(BACKEND) tests/tools/demo.sh
 
-test: venv ## everything that proves a change, in about 20 minutes
+test: venv ## everything that proves a change, in about 25 minutes
 	@tests/tools/test.sh
 
 test-full: venv ## the same with every ansible-core, the slow tests and the benchmarks
