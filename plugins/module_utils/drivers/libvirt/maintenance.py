@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Maintenance of a host: libvirt has none, so a secret without a value marks the host, and this driver heeds it.
 
-A secret is the one thing that every libvirt keeps for a host itself, over restarts, and shows to whoever connects.
+A secret is what libvirt keeps for a host itself, over restarts, and shows to whoever connects.
 Source: https://libvirt.org/formatsecret.html
 """
 
